@@ -1,0 +1,59 @@
+# Two commands do all the set-up: `make book` and `make test`. `make help` lists the rest.
+PRESET ?= quick
+DATA ?= phantom
+# PARTIAL=yes goes on with the images that are there where DATA is a partial copy.
+PARTIAL ?=
+CORES ?= all
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules \
+	--rerun-incomplete --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PYTHONUNBUFFERED = 1
+
+.PHONY: help book test check edition plan lab install clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+book: $(VENV)/installed ## run preset PRESET on DATA and build the HTML book
+	@$(SNAKEMAKE)
+	@$(BIN)/python -m chestkd timings --preset "$(PRESET)" --data "$(DATA)"
+
+test: $(VENV)/installed check ## run every check and test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+edition: book ## renew the published edition under book/ from PRESET's notebooks
+	$(BIN)/python -m chestkd publish --preset "$(PRESET)" --data "$(DATA)"
+
+plan: $(VENV)/installed ## list the runs of PRESET
+	@$(BIN)/python -m chestkd plan --preset "$(PRESET)"
+
+lab: $(VENV)/installed ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+install: $(VENV)/installed ## make .venv with the locked dependencies
+
+# The marker is made last, so that an interrupted installation starts again from nothing.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and \
+		"Python 3.11, 3.12 or 3.13 is needed, this is %d.%d; try make PYTHON=python3.12 ..." \
+		% sys.version_info[:2])'
+	@echo "installing the locked dependencies into $(VENV) (2.5 GB; a minute or two)"
+	@rm -f $@
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean: ## remove everything that was made, runs and prepared data included
+	rm -rf build book/_build

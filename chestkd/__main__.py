@@ -1,0 +1,138 @@
+"""`python -m chestkd`: the few commands beside `make` and papermill."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chestkd.data.phantom import command as phantom
+
+if TYPE_CHECKING:
+    from chestkd.study import Study
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors of the user's making are one line on stderr and exit code 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m chestkd",
+        description="The commands behind the workflow; `make book` runs them in order.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_phantom(commands)
+    _add_prepare(commands)
+    _add_plan(commands)
+    _add_assemble(commands)
+    _add_publish(commands)
+    _add_timings(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except (ValueError, OSError, KeyError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _add_phantom(commands: argparse._SubParsersAction) -> None:
+    text = "draw a PHANTOM data set in the layout of ChestX-ray14"
+    parser = commands.add_parser("phantom", help=text, description=text)
+    phantom.add_arguments(parser)
+    parser.set_defaults(run=phantom.run)
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="quick", help="name, or a file ending in .yaml")
+    parser.add_argument("--data", default="phantom", help="`phantom`, or a folder in NIH's layout")
+    parser.add_argument(
+        "--allow-partial", action="store_true", help="go on with the images that are there"
+    )
+
+
+def _study(arguments: argparse.Namespace) -> "Study":
+    from chestkd.study import open_study
+
+    return open_study(arguments.preset, arguments.data, allow_partial=arguments.allow_partial)
+
+
+def _add_prepare(commands: argparse._SubParsersAction) -> None:
+    text = "check a data set and decode its images once, at the preset's size"
+    parser = commands.add_parser("prepare", help=text, description=text)
+    _add_study(parser)
+    parser.add_argument("--record", type=Path, help="write what was prepared to this JSON file")
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from chestkd import workspace
+
+    record = _study(arguments).describe()
+    for key, value in record.items():
+        print(f"{key}: {value}")
+    if arguments.record:
+        workspace.write_json(arguments.record, record)
+
+
+def _add_plan(commands: argparse._SubParsersAction) -> None:
+    text = "list the runs of a preset"
+    parser = commands.add_parser("plan", help=text, description=text)
+    parser.add_argument("--preset", default="quick", help="name, or a file ending in .yaml")
+    parser.set_defaults(run=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from chestkd import plan, presets
+
+    preset = presets.load(arguments.preset)
+    runs = plan.planned_runs(preset)
+    for run in runs:
+        print(run.key)
+    print(f"{len(runs)} runs of {preset.recipe.epochs} epochs at {preset.size} pixels")
+
+
+def _add_assemble(commands: argparse._SubParsersAction) -> None:
+    text = "gather the book's pages and a study's executed notebooks for jupyter-book"
+    parser = commands.add_parser("assemble", help=text, description=text)
+    _add_study(parser)
+    parser.add_argument("target", type=Path, help="folder to make")
+    parser.set_defaults(run=_assemble)
+
+
+def _assemble(arguments: argparse.Namespace) -> None:
+    from chestkd import edition
+
+    edition.assemble(_study(arguments), arguments.target)
+
+
+def _add_publish(commands: argparse._SubParsersAction) -> None:
+    text = "make a study's executed notebooks the published edition under book/"
+    parser = commands.add_parser("publish", help=text, description=text)
+    _add_study(parser)
+    parser.set_defaults(run=_publish)
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from chestkd import edition
+
+    print(f"wrote {edition.publish(_study(arguments))}")
+
+
+def _add_timings(commands: argparse._SubParsersAction) -> None:
+    text = "print where the book is and how long each stage took"
+    parser = commands.add_parser("timings", help=text, description=text)
+    _add_study(parser)
+    parser.set_defaults(run=_timings)
+
+
+def _timings(arguments: argparse.Namespace) -> None:
+    from chestkd import edition
+
+    study = _study(arguments)
+    print(edition.timings(study.folder))
+    print(f"the book: {study.folder / 'html' / 'index.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

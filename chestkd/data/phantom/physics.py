@@ -1,0 +1,69 @@
+"""From thickness to grey levels: exponential absorption, exposure, quantum noise, 8 bits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How one image was taken and displayed."""
+
+    # Photons per pixel of a 256-pixel image, where nothing absorbs them.
+    photons: float
+    # Exponent and factor of the display curve.
+    gamma: float
+    gain: float
+    # Share of the signal that is scatter, which flattens contrast.
+    scatter: float
+    # Width in image widths of the blur of the focal spot and of motion.
+    blur: float
+
+
+def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure:
+    """AP views come from portable machines: more scatter, fewer photons, more motion."""
+    normal = rng.standard_normal(5)
+    ap = view == "AP"
+    photons = 9000 * np.exp(0.35 * normal[0]) * (0.5 if ap else 1.0)
+    return Exposure(
+        photons=photons / max(noise, 1e-9) ** 2,
+        gamma=float(np.exp(0.16 * normal[1])),
+        gain=1 + 0.05 * normal[2],
+        scatter=float(np.clip(0.10 + 0.03 * normal[3] + (0.10 if ap else 0), 0.02, 0.4)),
+        blur=0.0016 * float(np.exp(0.3 * normal[4])) * (1.3 if ap else 1.0),
+    )
+
+
+def develop(
+    thickness: np.ndarray, exposure: Exposure, rng: np.random.Generator, size: int
+) -> np.ndarray:
+    """The finished radiograph, uint8 (size, size), bone white and air black.
+
+    Args:
+        thickness: attenuation, float64 (pixels, pixels), pixels a multiple of size.
+        exposure: see `Exposure`.
+        rng: the quantum noise; drawn for the finished pixels.
+        size: side of the finished image.
+
+    """
+    pixels = len(thickness)
+    transmitted = np.exp(-thickness)
+    transmitted = ndimage.gaussian_filter(transmitted, exposure.blur * pixels, truncate=3)
+    transmitted = _average(transmitted, size)
+    veil = ndimage.gaussian_filter(transmitted, 0.08 * size, truncate=2, mode="nearest")
+    transmitted = (1 - exposure.scatter) * transmitted + exposure.scatter * veil
+    # Pixels of a larger image are smaller and catch fewer photons, down to a floor
+    # that stands for the detector's own averaging.
+    photons = exposure.photons * (256 / max(size, 64)) ** 1.0
+    deviation = np.sqrt(np.maximum(transmitted, 1e-3) / photons)
+    transmitted = transmitted + deviation * rng.standard_normal(transmitted.shape)
+    grey = 1 - np.clip(transmitted, 0, 1)
+    low, high = np.quantile(grey, [0.01, 0.99])
+    grey = np.clip((grey - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
+    return np.floor(255 * grey**exposure.gamma + 0.5).astype(np.uint8)
+
+
+def _average(image: np.ndarray, size: int) -> np.ndarray:
+    k = len(image) // size
+    return image.reshape(size, k, size, k).mean(axis=(1, 3))

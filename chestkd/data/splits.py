@@ -1,0 +1,173 @@
+"""The four splits of a data set into training, validation and test.
+
+`official` and `community` are facts about ChestX-ray14's patients; the 30,805-patient table that
+holds both ships with the package.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from chestkd.data.dataset import NIH_NAME, Dataset
+
+SPLITS = ("official", "community", "random", "image-wise")
+PARTS = ("train", "validation", "test")
+
+# Of all images, by `random` and `image-wise`: the paper's 70/10/20.
+VALIDATION_SHARE = 0.1
+TEST_SHARE = 0.2
+# Of the official train_val list: the paper's 10 of 80.
+OFFICIAL_VALIDATION_SHARE = 1 / 8
+
+
+class SplitError(ValueError):
+    """A split that cannot be made of this data set, or results of two that do not compare."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of a data set for training, validation and test, each image in one of them."""
+
+    name: str
+    # Rows of the data set's table in increasing order: (n,), int64.
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    # 64 hexadecimal digits of which image is in which part; the name and seed do not matter.
+    fingerprint: str
+    # Seed of whatever was drawn; `community` draws nothing.
+    seed: int
+    # Whether images of one patient may be in two parts: only the image-wise split, on purpose.
+    leaks: bool
+
+
+def split(dataset: Dataset, name: str, *, seed: int = 0) -> Split:
+    """Split a data set.
+
+    - `official`: NIH's test list; validation is drawn by patient from the train_val list, one
+      eighth of its images.
+    - `community`: 70/10/20 of NIH's patients as most public CheXNet code and ChestMNIST have it.
+    - `random`: 70/10/20 of the images, drawn by patient.
+    - `image-wise`: 70/10/20 of the images, drawn by image. It leaks: most patients of its test
+      part are in its training part, too. Only there to show what that does.
+
+    Raises SplitError for another name, for a patient in two parts, for an empty part, and for a
+    community split of patients that are not NIH's.
+    """
+    if name not in SPLITS:
+        raise SplitError(f"unknown split {name!r}; allowed: {', '.join(SPLITS)}")
+    generator = np.random.default_rng(seed)
+    if name == "official":
+        parts = _official(dataset, generator)
+    elif name == "community":
+        parts = _community(dataset)
+    elif name == "random":
+        parts = _draw(dataset.table["patient"].to_numpy(), generator)
+    else:
+        parts = _draw(np.arange(len(dataset)), generator)
+    leaks = name == "image-wise"
+    _check(dataset, name, parts, leaks)
+    rows = {part: np.flatnonzero(parts == part).astype(np.int64) for part in PARTS}
+    return Split(name, **rows, fingerprint=_fingerprint(dataset, parts), seed=seed, leaks=leaks)
+
+
+def require_same_split(trained: str, evaluated: str, what: str = "these weights") -> None:
+    """Raise SplitError unless two split fingerprints are equal.
+
+    Weights of one split must never meet the test images of another: 17,920 of the official test
+    images are in the community training part.
+    """
+    if trained != evaluated:
+        raise SplitError(
+            f"{what} were trained on split {trained[:12]} and cannot be evaluated on split "
+            f"{evaluated[:12]}: its test images may be among their training images"
+        )
+
+
+@cache
+def patient_table() -> pd.DataFrame:
+    """NIH's 30,805 patients: index patient_id, columns official (train_val, test) and community
+    (train, val, test).
+    """
+    source = resources.files("chestkd.data") / "patient_splits.csv.gz"
+    with source.open("rb") as file:
+        return pd.read_csv(file, compression="gzip", index_col="patient_id")
+
+
+def _official(dataset: Dataset, generator: np.random.Generator) -> np.ndarray:
+    patients = dataset.table["patient"].to_numpy()
+    train_val = (dataset.table["listed"] == "train_val").to_numpy()
+    drawn = _draw_groups(patients[train_val], (OFFICIAL_VALIDATION_SHARE,), generator)
+    parts = np.full(len(dataset), "test", "<U10")
+    parts[train_val] = np.where(drawn == 0, "validation", "train")
+    return parts
+
+
+def _community(dataset: Dataset) -> np.ndarray:
+    if dataset.name != NIH_NAME:
+        raise SplitError(
+            f"the community split is of {NIH_NAME}'s patients, not of {dataset.name}'s; "
+            "use official or random"
+        )
+    known = patient_table().reindex(dataset.table["patient"])
+    listed = dataset.table["listed"].to_numpy(str)
+    other = known["official"].isna().to_numpy() | (known["official"].to_numpy(str) != listed)
+    if other.any():
+        row = int(other.argmax())
+        raise SplitError(
+            f"these are not {NIH_NAME}'s patients, so there is no community split of them: "
+            f"{dataset.table['image'][row]} is in the list {listed[row]}, but by the "
+            f"{len(patient_table()):,}-patient table patient {dataset.table['patient'][row]} is "
+            f"in {known['official'].iloc[row]}"
+        )
+    return known["community"].replace("val", "validation").to_numpy(str)
+
+
+def _draw(groups: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    drawn = _draw_groups(groups, (TEST_SHARE, VALIDATION_SHARE), generator)
+    return np.array(["test", "validation", "train"])[drawn]
+
+
+def _draw_groups(
+    groups: np.ndarray, shares: tuple[float, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """For each row the number of the share that its group was drawn into; the rest come last.
+
+    Groups come in random order; each share takes whole groups until it has its part of the rows,
+    or would be further from it with the next.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = generator.permutation(len(sizes))
+    middles = np.cumsum(sizes[order]) - sizes[order] / 2
+    # The middle of a group is before the end of a share exactly if taking it comes closer.
+    share_of = np.searchsorted(np.cumsum(shares) * len(groups), middles, side="left")
+    drawn = np.empty(len(sizes), np.int64)
+    drawn[order] = share_of
+    return drawn[group]
+
+
+def _check(dataset: Dataset, name: str, parts: np.ndarray, leaks: bool) -> None:
+    for part in PARTS:
+        if not (parts == part).any():
+            raise SplitError(
+                f"the {part} part of the {name} split is empty: {len(dataset):,} images of "
+                f"{dataset.table['patient'].nunique():,} patients are too few, or all in one part"
+            )
+    if leaks:
+        return
+    parts_of = pd.Series(parts).groupby(dataset.table["patient"]).unique()
+    shared = parts_of[parts_of.str.len() > 1]
+    if len(shared):
+        raise SplitError(
+            f"the {name} split leaks: {len(shared):,} patients have images in two parts, such as "
+            f"patient {shared.index[0]} in {' and '.join(shared.iloc[0])}"
+        )
+
+
+def _fingerprint(dataset: Dataset, parts: np.ndarray) -> str:
+    lines = [f"{image} {part}" for image, part in zip(dataset.table["image"], parts, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,76 @@
+"""Tables and figures as the book shows them: with caption, source and download.
+
+Both carry the study they were made from. A table is sent as HTML with a link that holds the
+same numbers as CSV, so that it can be downloaded from a page opened offline.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+_DPI = 150
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    caption: str,
+    source: str,
+    formats: Mapping[str, str] | None = None,
+    bold: pd.DataFrame | None = None,
+) -> HTML:
+    """A table for the book; ``name`` is the file name of the CSV without its ending.
+
+    ``source`` is the study's caption. ``formats`` maps columns to format specifications such as
+    ".3f"; missing values show as an empty cell. ``bold`` (same shape, bool) marks cells.
+    """
+    header = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    rows = []
+    for position, values in enumerate(frame.itertuples(index=False)):
+        cells = []
+        for column, value in zip(frame.columns, values, strict=True):
+            text = html.escape(_format(value, (formats or {}).get(column, "")))
+            if bold is not None and bold.iloc[position][column]:
+                text = f"<strong>{text}</strong>"
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{text}</td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return HTML(
+        f'<div class="chestkd-table" id="{name}"><table>'
+        f"<caption>{html.escape(caption)}</caption>"
+        f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f'<p class="chestkd-source">{html.escape(source)} · {_csv_link(frame, name)}</p></div>'
+    )
+
+
+def _format(value: object, specification: str) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    return format(value, specification) if specification else str(value)
+
+
+def _csv_link(frame: pd.DataFrame, name: str) -> str:
+    content = quote(frame.to_csv(index=False))
+    return f'<a download="{name}.csv" href="data:text/csv;charset=utf-8,{content}">CSV</a>'
+
+
+def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> HTML:
+    """A figure for the book; ``alt`` says in words what it shows. Closes the figure."""
+    stream = io.BytesIO()
+    drawn.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
+    plt.close(drawn)
+    image = base64.b64encode(stream.getvalue()).decode("ascii")
+    return HTML(
+        f'<figure class="chestkd-figure" id="{name}">'
+        f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{image}">'
+        f"<figcaption>{html.escape(caption)} "
+        f'<span class="chestkd-source">{html.escape(source)}</span></figcaption></figure>'
+    )

@@ -1,0 +1,81 @@
+"""From executed notebooks to a folder that jupyter-book can build, and how long it all took."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from chestkd import workspace
+from chestkd.data.dataset import PHANTOM_NAME
+from chestkd.durations import duration
+from chestkd.study import Study
+
+NOTEBOOKS = "notebooks"
+RUNS = "runs"
+
+
+def assemble(study: Study, target: Path) -> None:
+    """Copy the book's prose pages and configuration and the study's notebooks into ``target``.
+
+    The published edition's notebooks under `book/notebooks` are left behind: a page that this
+    study did not execute is a broken link in its table of contents, not somebody else's result.
+    """
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    ignored = shutil.ignore_patterns("_build", NOTEBOOKS)
+    shutil.copytree(workspace.root() / "book", temporary, ignore=ignored)
+    _copy_notebooks(study, temporary / NOTEBOOKS)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
+
+
+def publish(study: Study) -> Path:
+    """Replace the published edition by the notebooks of a study on the phantom.
+
+    Raises ValueError for any other data: no real radiograph is ever published.
+    """
+    if study.dataset.name != PHANTOM_NAME:
+        raise ValueError(f"only a PHANTOM edition can be published, not {study.dataset.name}")
+    target = workspace.root() / "book" / NOTEBOOKS
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    _copy_notebooks(study, temporary)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
+    return target
+
+
+def _copy_notebooks(study: Study, target: Path) -> None:
+    for page in sorted((study.folder / "pages").glob("*.ipynb")):
+        _copy_titled(page, target / page.name, None)
+    for planned in study.planned():
+        name = f"{planned.key}.ipynb"
+        _copy_titled(study.folder / RUNS / name, target / RUNS / name, planned.title)
+
+
+def _copy_titled(source: Path, target: Path, title: str | None) -> None:
+    """Copy a notebook, if asked under a title of its own: runs of one strategy share a source.
+
+    What papermill noted of this machine's folders is left out.
+    """
+    notebook = nbformat.read(source, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    if title is not None:
+        heading = notebook.cells[0]
+        heading.source = "\n".join([f"# {title}", *heading.source.split("\n")[1:]])
+    workspace.write_atomically(target, nbformat.writes(notebook))
+
+
+def timings(folder: Path) -> str:
+    """A table of the stages that were timed, longest first, from Snakemake's benchmark files."""
+    rows = [
+        (path.stem, float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
+        for path in (folder / "timings").glob("*.tsv")
+    ]
+    if not rows:
+        return f"no timings in {folder}"
+    rows.sort(key=lambda row: -row[1])
+    lines = [f"  {name:<32}{duration(seconds):>14}" for name, seconds in rows]
+    total = duration(sum(seconds for _, seconds in rows))
+    return "\n".join(["stage, when it last ran", *lines, f"  {'all':<32}{total:>14}"])

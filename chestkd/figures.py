@@ -1,0 +1,149 @@
+"""Figures of the data and of the runs. Each function returns a matplotlib figure."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from chestkd.data.dataset import Dataset
+from chestkd.data.splits import Split
+from chestkd.findings import FINDINGS
+
+_BOX_COLOUR = "#ffc20a"
+_COLOURS = sns.color_palette("colorblind")
+
+
+def readable(finding: str) -> str:
+    """NIH's name as a reader expects it: "Pleural thickening"."""
+    return finding.replace("_", " ").capitalize()
+
+
+def label_counts(dataset: Dataset, split: Split) -> Figure:
+    """Images per finding in the training, validation and test part."""
+    parts = {"training": split.train, "validation": split.validation, "test": split.test}
+    counts = pd.DataFrame(
+        {part: dataset.labels[rows].sum(axis=0, dtype=int) for part, rows in parts.items()},
+        index=[readable(name) for name in FINDINGS],
+    )
+    counts = counts.loc[counts.sum(axis=1).sort_values().index]
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    counts.plot.barh(stacked=True, ax=axes, color=_COLOURS[:3], width=0.8)
+    for position, total in enumerate(counts.sum(axis=1)):
+        axes.text(total, position, f" {total:,}", va="center", fontsize=8)
+    axes.set(xlabel="images")
+    axes.legend(frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def co_occurrence_lift(labels: np.ndarray) -> pd.DataFrame:
+    """How much more often two findings share an image than if they were independent, (14, 14).
+
+    P(a and b) / (P(a) P(b)) from ``labels`` (N, 14); NaN on the diagonal and for absent findings.
+    """
+    present = labels.astype(np.float64)
+    together = present.T @ present / len(labels)
+    alone = present.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lift = together / np.outer(alone, alone)
+    np.fill_diagonal(lift, np.nan)
+    names = [readable(name) for name in FINDINGS]
+    return pd.DataFrame(np.where(np.isfinite(lift), lift, np.nan), index=names, columns=names)
+
+
+def co_occurrence(labels: np.ndarray) -> Figure:
+    """The lift of every pair of findings as a heat map, on a logarithmic colour scale."""
+    lift = co_occurrence_lift(labels)
+    with np.errstate(divide="ignore"):
+        colours = np.log2(lift).clip(-3, 3)
+    figure, axes = plt.subplots(figsize=(7.6, 6.4))
+    sns.heatmap(
+        colours, cmap="RdBu_r", center=0, annot=lift, fmt=".1f", annot_kws={"size": 7}, ax=axes,
+        cbar_kws={"label": "log2 of the lift"}, linewidths=0.4,
+    )  # fmt: skip
+    axes.tick_params(axis="x", rotation=60)
+    plt.setp(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
+    return figure
+
+
+def choose_examples(dataset: Dataset, seed: int) -> dict[str, int]:
+    """One row per finding for Figure 3, by rule: boxed before unboxed, few labels before many.
+
+    Among equals the choice is drawn with ``seed``. A finding without images is left out.
+    """
+    generator = np.random.default_rng(seed)
+    boxed = set(zip(dataset.boxes["row"], dataset.boxes["finding"], strict=True))
+    chosen: dict[str, int] = {}
+    for index, finding in enumerate(FINDINGS):
+        rows = np.flatnonzero(dataset.labels[:, index])
+        if not len(rows):
+            continue
+        unboxed = np.array([(row, finding) not in boxed for row in rows])
+        order = np.lexsort((generator.random(len(rows)), dataset.labels[rows].sum(axis=1), unboxed))
+        chosen[finding] = int(rows[order[0]])
+    return chosen
+
+
+def examples(dataset: Dataset, rows: Mapping[str, int]) -> Figure:
+    """Figure 3: a radiograph for each finding, its own boxes drawn where the data has them."""
+    figure, grid = plt.subplots(3, 5, figsize=(10, 6.6))
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, (finding, row) in zip(grid.flat, rows.items(), strict=False):
+        image = dataset.image(row)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        boxes = dataset.boxes_of(row, *image.shape)
+        draw_boxes(axes, boxes[boxes["finding"] == finding])
+        axes.set_title(f"{readable(finding)}\n{dataset.table['image'][row]}", fontsize=8)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def draw_boxes(axes: Axes, boxes: pd.DataFrame) -> None:
+    """Outline boxes given in pixels: columns x, y, w, h."""
+    for x, y, width, height in boxes[["x", "y", "w", "h"]].to_numpy(float):
+        outline = Rectangle((x, y), width, height, fill=False, edgecolor=_BOX_COLOUR, linewidth=1.2)
+        axes.add_patch(outline)
+
+
+def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Loss and AUC by epoch for one or more runs, training dashed and validation solid."""
+    figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
+    for colour, (title, history) in zip(_COLOURS, histories.items(), strict=False):
+        losses.plot(history["epoch"], history["loss"], "--", color=colour)
+        losses.plot(history["epoch"], history["validation_loss"], color=colour)
+        areas.plot(history["epoch"], history["validation_auc"], color=colour, label=title)
+    losses.plot([], [], "--", color="gray", label="training")
+    losses.plot([], [], color="gray", label="validation")
+    losses.set(xlabel="epoch", ylabel="loss (cross-entropy)")
+    areas.set(xlabel="epoch", ylabel="validation AUC, mean of the findings")
+    for axes in (losses, areas):
+        axes.legend(frameon=False, fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
+
+
+def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """AUC of every finding with its interval, one colour a run, highest mean on top."""
+    rows = next(iter(tables.values()))["finding"]
+    figure, axes = plt.subplots(figsize=(7, 4.6))
+    for index, (colour, (title, table)) in enumerate(zip(_COLOURS, tables.items(), strict=False)):
+        at = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
+        errors = np.abs(table[["low", "high"]].to_numpy().T - table["auc"].to_numpy())
+        axes.errorbar(
+            table["auc"], at, xerr=errors, fmt="o", ms=4, lw=1.2, color=colour, label=title
+        )
+    axes.set_yticks(np.arange(len(rows)), [readable(name) for name in rows])
+    axes.invert_yaxis()
+    axes.axvline(0.5, color="gray", lw=0.8, ls=":")
+    axes.set(xlabel="AUC on the test images, 95 % interval over patients")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    sns.despine(figure)
+    return figure

@@ -1,0 +1,37 @@
+"""Networks of runs: as they start, and as their training left them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from chestkd import networks
+from chestkd.runs import Run, RunSpecification
+
+
+def initial_network(specification: RunSpecification) -> keras.Model:
+    """The network of a run before training: (N, size, size, 1) -> logits (N, 14)."""
+    with _precision(specification.recipe.precision):
+        return networks.build(
+            specification.network,
+            specification.size,
+            seed=specification.seed,
+            weights=specification.weights,
+        )
+
+
+def trained_network(run: Run, *, defective: bool = False) -> keras.Model:
+    """The network of a finished run: the selected epoch, or the defective one."""
+    model = initial_network(run.specification)
+    model.load_weights(run.weights(defective=defective))
+    return model
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if name == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

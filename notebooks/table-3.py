@@ -1,0 +1,81 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Table 3: AUC of each finding
+#
+# The six columns of Table 3 in {cite}`ho2020` and, beside them, what this edition measured. The
+# paper's means are computed from its columns; {doc}`paper-audit` lists where the printed ones
+# differ. Numbers measured on other images than the paper's are no test of the paper: the heading
+# of each measured column and the line under the table say which data they come from.
+#
+#     papermill notebooks/table-3.py build/table-3.ipynb -p preset quick
+#
+# It trains nothing and costs seconds.
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
+data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
+allow_partial: bool = False  # go on with the images that are there
+
+# %% tags=["hide-input"]
+from chestkd import display, figures, tables
+from chestkd.architectures import NETWORKS
+from chestkd.evaluation import MEAN
+from chestkd.notebooks import check_parameters
+from chestkd.study import open_study
+
+check_parameters()
+study = open_study(preset, data, allow_partial=allow_partial)
+
+# %% tags=["hide-input"]
+measured, missing = {}, []
+for planned in study.planned():
+    run = study.find(planned)
+    title = f"{NETWORKS[planned.network].title}, {planned.strategy}"
+    title += f", seed {planned.seed}" if len(study.preset.seeds) > 1 else ""
+    if run is None:
+        missing.append(f"{title}: not run")
+    elif run.diverged:
+        missing.append(f"{title}: diverged, no scores")
+    else:
+        measured[title] = tables.run_auc_table(run, resamples=study.preset.resamples)
+source = study.caption(runs=len(measured))
+print("\n".join(missing) or "No cell is missing.")
+
+# %% tags=["hide-input"]
+name = study.dataset.name
+rows = tables.table3({f"{title} ({name})": table for title, table in measured.items()})
+display.table(
+    rows,
+    name="table-3",
+    caption=f"AUC of each finding: the paper's Table 3, and measured on {name} "
+    "with 95 % intervals over patients.",
+    source=source,
+    formats=dict.fromkeys(tables.published_table3(), ".3f"),
+)
+
+# %% tags=["hide-input"]
+means = "; ".join(
+    f"{title} {table.set_index('finding').loc[MEAN, 'auc']:.3f}"
+    for title, table in measured.items()
+)
+shown = "No run is there to draw."
+if measured:
+    shown = display.figure(
+        figures.auc_intervals(measured),
+        name="table-3-intervals",
+        caption=f"The measured columns, on {name}.",
+        source=source,
+        alt=f"AUC of each finding with its interval. Means: {means}.",
+    )
+shown

@@ -1,0 +1,242 @@
+"""One gray channel with converted ImageNet weights is the three-channel network on gray images.
+
+Files of random numbers stand in for the real ones, which need the network.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from chestkd import imagenet, networks
+
+PRETRAINED = [name for name in networks.NETWORKS if name != "resnet-32"]
+EVERY_NETWORK = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "resnet-152" else [])
+    for name in PRETRAINED
+]
+
+
+def colour_network(name: str, size: int) -> keras.Model:
+    """Three channels in, no top; every number random, batch statistics included."""
+    model = imagenet.application(networks.NETWORKS[name])(
+        include_top=False, weights=None, input_shape=(size, size, 3)
+    )
+    generator = np.random.default_rng(5)
+    for layer in model.layers:
+        shapes = [weight.shape for weight in layer.weights]
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([generator.uniform(0.5, 1.5, shape) for shape in shapes])
+        elif shapes:
+            fan_in = np.prod(layer.kernel.shape[:3])
+            layer.set_weights([generator.normal(0, fan_in**-0.5, shape) for shape in shapes])
+    return model
+
+
+def gray_pixels(size: int) -> np.ndarray:
+    return np.random.default_rng(6).integers(0, 256, (2, size, size, 1), np.uint8)
+
+
+def colour_features(name: str, model: keras.Model, gray: np.ndarray) -> np.ndarray:
+    module = networks.NETWORKS[name].application.split(".")[0]
+    colour = np.repeat(gray, 3, axis=-1).astype(np.float32)
+    preprocessed = getattr(keras.applications, module).preprocess_input(colour)
+    return ops.convert_to_numpy(model(preprocessed))
+
+
+def features(model: keras.Model, gray: np.ndarray) -> np.ndarray:
+    backbone = keras.Model(model.input, networks.feature_layer(model).output)
+    return ops.convert_to_numpy(backbone(gray))
+
+
+@pytest.mark.parametrize("name", EVERY_NETWORK)
+def test_gray_features_are_the_colour_networks_own(name, monkeypatch):
+    """Border included, for each network with Keras's preprocessing of it."""
+    size = networks.NETWORKS[name].minimum_size
+    colour = colour_network(name, size)
+    monkeypatch.setattr(imagenet, "_colour_network", lambda *_: colour)
+    gray = networks.build(name, size, seed=0, weights="imagenet")
+    wanted = colour_features(name, colour, gray_pixels(size))
+    received = features(gray, gray_pixels(size))
+    assert wanted.std() > 0
+    np.testing.assert_allclose(received, wanted, rtol=1e-3, atol=2e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v1", "vgg-19", "resnet-50", "densenet-121"])
+def test_the_first_convolution_is_exact_up_to_the_border(name, monkeypatch):
+    """The same comparison right after the first convolution, where nothing can hide it."""
+    size = networks.NETWORKS[name].minimum_size
+    colour = colour_network(name, size)
+    monkeypatch.setattr(imagenet, "_colour_network", lambda *_: colour)
+    gray = networks.build(name, size, seed=0, weights="imagenet")
+    parts = [
+        keras.Model(model.inputs[0], imagenet.first_convolution(model).output)
+        for model in (colour, gray)
+    ]
+    wanted = colour_features(name, parts[0], gray_pixels(size))
+    received = ops.convert_to_numpy(parts[1](gray_pixels(size)))
+    np.testing.assert_allclose(received, wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v1", "vgg-19"])
+def test_the_gray_kernel_is_the_sum_over_channels(name, monkeypatch):
+    colour = colour_network(name, 32)
+    monkeypatch.setattr(imagenet, "_colour_network", lambda *_: colour)
+    model = networks.build(name, 32, seed=0, weights="imagenet")
+    received = np.asarray(imagenet.first_convolution(model).kernel)
+    assert received.shape == (3, 3, 1, received.shape[-1])
+    wanted = np.asarray(imagenet.first_convolution(colour).kernel).sum(axis=2, keepdims=True)
+    np.testing.assert_allclose(received, wanted, atol=1e-6)
+
+
+def test_each_network_is_scaled_its_own_way():
+    """A black and a white pixel, by the formulas of "tf", "caffe" and "torch" preprocessing."""
+    ranges = {
+        "mobilenet-v1": (-1, 1),
+        "mobilenet-v2": (-1, 1),
+        "inception-v3": (-1, 1),
+        "vgg-19": (-114.799333, 255 - 114.799333),
+        "resnet-50": (-114.799333, 255 - 114.799333),
+        "resnet-152": (-114.799333, 255 - 114.799333),
+        # Means over channels of -mean / deviation and (1 - mean) / deviation.
+        "densenet-121": (
+            -(0.485 / 0.229 + 0.456 / 0.224 + 0.406 / 0.225) / 3,
+            (0.515 / 0.229 + 0.544 / 0.224 + 0.594 / 0.225) / 3,
+        ),
+    }
+    for name in PRETRAINED:
+        multiplier, offset = imagenet.gray_scaling(networks.NETWORKS[name])
+        assert (offset, 255 * multiplier + offset) == pytest.approx(ranges[name], abs=1e-5), name
+
+
+def test_the_offset_is_kept_out_of_training_and_out_of_other_networks():
+    plain = networks.build("densenet-121", 32, seed=0)
+    model = networks.build("densenet-121", 32, seed=0, scaling="imagenet")
+    assert len(model.trainable_weights) == len(plain.trainable_weights)
+    assert model.count_params() == plain.count_params() + 7 * 7 * 64
+    mobilenet = networks.build("mobilenet-v1", 32, seed=0, scaling="imagenet")
+    assert not [x for x in mobilenet.layers if isinstance(x, imagenet.OffsetConv2D)]
+
+
+def test_offset_convolution_adds_the_answer_to_a_constant_image():
+    image = keras.Input((4, 4, 1))
+    layer = imagenet.OffsetConv2D(1, 3, padding="same", use_bias=False)
+    model = keras.Model(image, layer(image))
+    layer.kernel.assign(np.zeros((3, 3, 1, 1)))
+    layer.offset_kernel.assign(np.full((3, 3, 1, 1), 0.5))
+    received = ops.convert_to_numpy(model(np.zeros((2, 4, 4, 1))))[..., 0]
+    # Half the number of taps that meet the image: 4 in a corner, 6 at a side, 9 inside.
+    side = [2, 3, 3, 2]
+    wanted = [side, [3, 4.5, 4.5, 3], [3, 4.5, 4.5, 3], side]
+    assert received.tolist() == [wanted, wanted]
+
+
+def test_offset_convolution_leaves_out_a_border_of_zeros():
+    image = keras.Input((4, 4, 1))
+    layer = imagenet.OffsetConv2D(1, 3, border=1, use_bias=False)
+    model = keras.Model(image, layer(image))
+    layer.kernel.assign(np.zeros((3, 3, 1, 1)))
+    layer.offset_kernel.assign(np.ones((3, 3, 1, 1)))
+    assert ops.convert_to_numpy(model(np.zeros((1, 4, 4, 1)))).ravel().tolist() == [4] * 4
+    again = keras.Model.from_config(model.get_config())
+    assert again.layers[-1].border == 1
+
+
+# -- Files --
+
+
+@pytest.fixture
+def weights_file(tmp_path) -> Path:
+    path = tmp_path / "mobilenet_random_no_top.h5"
+    colour_network("mobilenet-v1", 32).save(path)
+    return path
+
+
+@pytest.fixture
+def keras_home(tmp_path, monkeypatch) -> Path:
+    """An empty folder where Keras keeps its downloads, and no network."""
+
+    def refuse(*_):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
+    (tmp_path / "models").mkdir()
+    return tmp_path
+
+
+def test_weights_can_come_from_a_file(weights_file):
+    model = networks.build("mobilenet-v1", 32, seed=2, weights=weights_file)
+    wanted = colour_features("mobilenet-v1", colour_network("mobilenet-v1", 32), gray_pixels(32))
+    received = features(model, gray_pixels(32))
+    np.testing.assert_allclose(received, wanted, rtol=1e-4, atol=1e-5)
+    # The classifier still comes from the seed.
+    plain = networks.build("mobilenet-v1", 32, seed=2)
+    np.testing.assert_array_equal(
+        model.get_layer("logits").kernel, plain.get_layer("logits").kernel
+    )
+
+
+def test_a_trained_model_can_be_filled_without_the_imagenet_file(weights_file, tmp_path):
+    model = networks.build("mobilenet-v1", 32, seed=2, weights=weights_file)
+    model.save_weights(tmp_path / "trained.weights.h5")
+    again = networks.build("mobilenet-v1", 32, seed=3, scaling="imagenet")
+    again.load_weights(tmp_path / "trained.weights.h5")
+    images = gray_pixels(32)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(again(images)), ops.convert_to_numpy(model(images))
+    )
+
+
+def test_weights_in_keras_own_folder_need_no_network(weights_file, keras_home):
+    weights_file.rename(keras_home / "models" / networks.NETWORKS["mobilenet-v1"].weights_file)
+    model = networks.build("mobilenet-v1", 32, seed=0, weights="imagenet")
+    assert features(model, gray_pixels(32)).std() > 0
+
+
+@pytest.mark.parametrize("name", EVERY_NETWORK)
+def test_without_a_network_the_error_says_the_way_out(name, keras_home, monkeypatch):
+    network, asked = networks.NETWORKS[name], []
+    get_file = keras.utils.get_file
+
+    def spy(file_name: str, *arguments: Any, **options: Any) -> str:
+        asked.append(file_name)
+        return get_file(file_name, *arguments, **options)
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", spy)
+    with pytest.raises(FileNotFoundError) as error:
+        imagenet.load_weights(keras.Sequential(), network, "imagenet")
+    assert asked == [network.weights_file]
+    for part in (
+        "no route to host",
+        f"Put the file {network.weights_file} into the folder models of KERAS_HOME",
+        f"weights='/path/to/{network.weights_file}'",
+    ):
+        assert part in str(error.value)
+
+
+def test_a_missing_file_is_an_error():
+    with pytest.raises(FileNotFoundError, match="no file of weights at 'nowhere.h5'"):
+        networks.build("mobilenet-v1", 32, seed=0, weights="nowhere.h5")
+
+
+def test_another_networks_file_is_an_error(tmp_path):
+    path = tmp_path / "other.h5"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(path)
+    with pytest.raises(ValueError, match=r"other\.h5' does not hold the weights of MobileNet-v1"):
+        networks.build("mobilenet-v1", 32, seed=0, weights=path)
+
+
+def test_resnet_32_has_none():
+    for options in ({"weights": "imagenet"}, {"scaling": "imagenet"}):
+        with pytest.raises(ValueError, match="ResNet-32 has no ImageNet weights"):
+            networks.build("resnet-32", 32, seed=0, **options)
+
+
+def test_imagenet_weights_refuse_another_scaling():
+    with pytest.raises(ValueError, match="expect their own scaling.* received 'unit'"):
+        networks.build("mobilenet-v1", 32, seed=0, weights="imagenet", scaling="unit")
