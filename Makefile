@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 
 BIN := $(VENV)/bin
-SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules \
+SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules host reason \
 	--rerun-incomplete --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2

@@ -1,6 +1,14 @@
 """The one place that knows which backend Keras runs on."""
 
+import weakref
+from collections.abc import Callable
+from typing import Any
+
 import keras
+import numpy as np
+
+# Compiled once for each model, and forgotten with it: the functions hold their model weakly.
+_compiled: weakref.WeakKeyDictionary[keras.Model, Callable] = weakref.WeakKeyDictionary()
 
 
 def name() -> str:
@@ -24,3 +32,54 @@ def devices() -> list[str]:
         return ["cpu"]
     details = map(tensorflow.config.experimental.get_device_details, accelerators)
     return [detail.get("device_name", "GPU") for detail in details]
+
+
+def input_gradients(
+    model: keras.Model, index: int, images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of one logit by the image, for each image of a batch.
+
+    `model` maps (N, H, W, 1) to logits (N, 14) and is called as in inference, with the weights
+    that it has now; `index` is the logit, `images` (N, H, W, 1). Returns gradients (N, H, W, 1)
+    and all logits (N, 14), both float32.
+    """
+    if model not in _compiled:
+        make = _jax_gradients if name() == "jax" else _tensorflow_gradients
+        _compiled[model] = make(weakref.proxy(model))
+    gradients, logits = _compiled[model](np.asarray(images, np.float32), np.int32(index))
+    return np.asarray(gradients, np.float32), np.asarray(logits, np.float32)
+
+
+def _tensorflow_gradients(model: Any) -> Callable:
+    import tensorflow
+
+    shape = tensorflow.TensorSpec((None, *model.input_shape[1:]), tensorflow.float32)
+    scalar = tensorflow.TensorSpec((), tensorflow.int32)
+
+    @tensorflow.function(input_signature=(shape, scalar))
+    def gradients(images: Any, index: Any) -> tuple[Any, Any]:
+        with tensorflow.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            logits = model(images, training=False)
+            # Images do not see each other in inference, so the sum has each one's own gradient.
+            logit = tensorflow.reduce_sum(tensorflow.gather(logits, index, axis=1))
+        return tape.gradient(logit, images), logits
+
+    return gradients
+
+
+def _jax_gradients(model: Any) -> Callable:
+    import jax
+
+    def logit(images: Any, index: Any, trainable: list, fixed: list) -> tuple[Any, Any]:
+        logits, _ = model.stateless_call(trainable, fixed, images, training=False)
+        return logits[:, index].sum(), logits
+
+    compiled = jax.jit(jax.grad(logit, has_aux=True))
+
+    def gradients(images: np.ndarray, index: int) -> tuple[Any, Any]:
+        trainable = [variable.value for variable in model.trainable_variables]
+        fixed = [variable.value for variable in model.non_trainable_variables]
+        return compiled(images, index, trainable, fixed)
+
+    return gradients

@@ -75,7 +75,7 @@ def with_offset(backbone: keras.Model, network: Architecture) -> keras.Model:
     if np.ptp(_colour_scaling(network)[1]) == 0:
         return backbone
     first: Any = first_convolution(backbone)
-    border = (first.input.shape[1] - backbone.input.shape[1]) // 2
+    border = (first.input.shape[1] - backbone.inputs[0].shape[1]) // 2
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer is first:

@@ -32,7 +32,7 @@ def published_table3() -> pd.DataFrame:
     works = published.table3_works().set_index("work")
     columns = published.table3().pivot(index="finding", columns="work", values="auc")
     columns = columns.loc[list(FINDINGS), works.index]
-    numbers = [f" [{number}]" if number == number else "" for number in works["reference"]]
+    numbers = [f" [{number}]" if pd.notna(number) else "" for number in works["reference"]]
     columns.columns = pd.Index(works["printed_name"] + pd.Series(numbers, works.index))
     return columns
 

@@ -128,7 +128,10 @@ class _Training:
         callback = EpochProgress(epoch, recipe.epochs, len(batches), enabled=self.progress)
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         start = time.perf_counter()
-        fitted = self.model.fit(batches, epochs=1, verbose=0, callbacks=[callback])
+        # The order is drawn by EpochBatches; Keras would shuffle the batches again, unseeded.
+        fitted = self.model.fit(
+            batches, epochs=1, shuffle=False, verbose=0, callbacks=[callback]
+        )
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,

@@ -48,7 +48,7 @@ def logits_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def test_the_names_are_known_without_keras():
-    script = "import sys, chestkd.architectures as a; print(*a.NETWORKS); assert 'keras' not in sys.modules"
+    script = "import chestkd.architectures as a, sys; print(*a.NETWORKS, 'keras' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert printed.returncode == 0, printed.stderr
     assert printed.stdout.split() == [
@@ -60,6 +60,7 @@ def test_the_names_are_known_without_keras():
         "resnet-152",
         "densenet-121",
         "inception-v3",
+        "False",
     ]
 
 
@@ -129,7 +130,7 @@ def test_the_seed_decides_every_weight():
         np.testing.assert_array_equal(one, same)
     for one, different in zip(first.layers, other.layers, strict=True):
         if hasattr(one, "kernel"):
-            assert not np.intersect1d(one.kernel, different.kernel).size
+            assert (np.asarray(one.kernel) == np.asarray(different.kernel)).mean() < 0.01
 
 
 def test_initial_values_are_the_same_on_every_backend():
@@ -172,19 +173,18 @@ def test_biases_and_batch_normalisation_start_neutral():
 
 
 def test_building_leaves_every_global_random_state_alone():
+    of_keras = np.asarray(global_seed_generator().state).tolist()
     python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    of_keras = ops.convert_to_numpy(global_seed_generator().state).tolist()
     networks.build("resnet-32", 32, seed=1)
     assert random.getstate() == python
     assert np.random.get_state()[1].tolist() == numpy  # noqa: NPY002
-    assert ops.convert_to_numpy(global_seed_generator().state).tolist() == of_keras
+    assert np.asarray(global_seed_generator().state).tolist() == of_keras
 
 
 def test_the_random_state_comes_back_after_an_error_too():
     before = random.getstate()
-    with pytest.raises(KeyError), untouched_random_state():
-        random.random()
-        raise KeyError
+    with pytest.raises(ZeroDivisionError), untouched_random_state():
+        random.random() / 0
     assert random.getstate() == before
 
 

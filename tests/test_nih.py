@@ -336,7 +336,8 @@ def test_a_copy_without_any_image_is_always_an_error(folder):
 
 
 LABEL_MISTAKES = [
-    (r"^\d+", "1", "expected an image name such as 00000001_000.png, found '1_000.png'"),
+    (r"^\d+_\d+", "1_0", "expected an image name such as 00000001_000.png, found '1_0.png'"),
+    (r"^0", "٠", "expected an image name such as 00000001_000.png, found '٠"),
     (r"png,[^,]*", "png,Oedema", "unknown finding 'Oedema'; allowed: Atelectasis"),
     (r"png,[^,]*", "png,", "unknown finding ''"),
     (r"png,[^,]*", "png,Edema|Edema", "finding 'Edema' stands twice"),

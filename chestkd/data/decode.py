@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TRANSPARENT = "partly transparent; expected an opaque image"
 
 
 class CorruptImageError(ValueError):
@@ -96,18 +97,20 @@ def _sum_rows(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _gray(image: Image.Image) -> np.ndarray:
-    if image.mode in ("L", "1"):
-        return np.array(image.convert("L"))
     if image.mode.startswith("I"):
         deep = np.asarray(image).astype(np.uint32)
+        if (deep == image.info.get("transparency")).any():
+            raise CorruptImageError(_TRANSPARENT)
         return ((deep + 128) // 257).astype(np.uint8)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         lowest, _ = image.getchannel("A").getextrema()
         if lowest != 255:
-            raise CorruptImageError("partly transparent; expected an opaque image")
-    # Palettes go by way of their colours.
-    return np.array(image.convert("RGB").convert("L"))
+            raise CorruptImageError(_TRANSPARENT)
+    if image.mode not in ("L", "1"):
+        # Palettes go by way of their colours.
+        image = image.convert("RGB")
+    return np.array(image.convert("L"))
 
 
 def _check_chunks(data: bytes) -> None:

@@ -8,9 +8,11 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic
+from typing import NoReturn
 
 import numpy as np
 import tqdm
@@ -35,6 +37,22 @@ class PrepareError(RuntimeError):
     """Images that could not be prepared, or a prepared folder that cannot be used."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """The pixels on disk, and which rows of them are there."""
+
+    pixels: np.memmap
+    stored: np.memmap
+    # What `stored` will say after the next flush.
+    done: np.ndarray
+
+    def flush(self) -> None:
+        # Pixels first: a row is done only once its pixels are on the disk.
+        self.pixels.flush()
+        self.stored[:] = self.done
+        self.stored.flush()
+
+
 def fill(
     dataset: Dataset,
     size: int,
@@ -48,47 +66,52 @@ def fill(
 ) -> dict[str, str]:
     """Decode all images into `folder`/images.npy, (N, size, size), uint8, going on from before.
 
-    Rows whose file has another size than when they were decoded are decoded again. Returns the
-    corrupt files, name to reason, in table order; without `skip_corrupt` the first one raises
-    PrepareError. Their pixels are left zero.
+    `file_bytes`, (N,) int64, are the sizes of the files now: rows whose file had another size
+    when they were decoded are decoded again. Returns the corrupt files, name to reason, in table
+    order; their pixels are left zero. Without `skip_corrupt` the first one raises PrepareError.
     """
     state = {"data": dataset.fingerprint, "method": method}
     shape = (len(dataset), size, size)
-    if not _is_set_up(folder, state, shape):
+    opened = _open(folder, state, shape, file_bytes)
+    if opened is None:
         _set_up(folder, state, shape, file_bytes)
-    pixels = np.lib.format.open_memmap(folder / PIXELS, mode="r+")
-    stored_done = np.lib.format.open_memmap(folder / _DONE, mode="r+")
-    done = stored_done & (np.load(folder / _FILE_BYTES) == file_bytes)
-    np.save(folder / _FILE_BYTES, file_bytes)
+        opened = _open(folder, state, shape, file_bytes)
+    if opened is None:
+        raise PrepareError(f"{folder} cannot be read after it was written")
+    opened.flush()
+    _save(folder / _FILE_BYTES, file_bytes)
+    with tqdm.tqdm(
+        desc=f"preparing {size} px",
+        total=len(dataset),
+        initial=int(opened.done.sum()),
+        unit="image",
+        disable=not progress,
+    ) as bar:
+        return _decode_missing(dataset, size, opened, skip_corrupt, workers, bar)
 
-    def flush() -> None:
-        # Pixels first: a row is done only once its pixels are on the disk.
-        pixels.flush()
-        stored_done[:] = done
-        stored_done.flush()
 
+def _decode_missing(
+    dataset: Dataset,
+    size: int,
+    opened: _Map,
+    skip_corrupt: bool,
+    workers: int,
+    bar: "tqdm.tqdm[NoReturn]",
+) -> dict[str, str]:
     def decode_row(row: int) -> str | None:
         try:
-            pixels[row] = decode.resize(dataset.image(row), size)
+            opened.pixels[row] = decode.resize(dataset.image(row), size)
         except decode.CorruptImageError as error:
             return str(error)
         return None
 
-    flush()
     corrupt: dict[str, str] = {}
     flushed = monotonic()
-    bar = tqdm.tqdm(
-        desc=f"preparing {size} px",
-        total=len(done),
-        initial=int(done.sum()),
-        unit="image",
-        disable=not progress,
-    )
-    results = _in_parallel(decode_row, np.flatnonzero(~done).tolist(), workers)
+    results = _in_parallel(decode_row, np.flatnonzero(~opened.done).tolist(), workers)
     try:
         for row, reason in results:
             if reason is None:
-                done[row] = True
+                opened.done[row] = True
             elif skip_corrupt:
                 corrupt[dataset.table["image"][row]] = reason
             else:
@@ -98,13 +121,12 @@ def fill(
                 )
             bar.update()
             if monotonic() - flushed > _SECONDS_BETWEEN_FLUSHES:
-                flush()
+                opened.flush()
                 flushed = monotonic()
     finally:
-        # Also when interrupted; the generator's end waits for the threads that write pixels.
+        # Also when interrupted. First wait for the threads: they write pixels.
         results.close()
-        flush()
-        bar.close()
+        opened.flush()
     return corrupt
 
 
@@ -114,12 +136,21 @@ def clean(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _is_set_up(folder: Path, state: dict[str, str], shape: tuple[int, int, int]) -> bool:
+def _open(
+    folder: Path, state: dict[str, str], shape: tuple[int, int, int], file_bytes: np.ndarray
+) -> _Map | None:
+    """What an earlier call left, less the rows whose file has changed; None where it is no use."""
     try:
-        is_same = json.loads((folder / _STATE).read_text()) == state
-        return is_same and np.load(folder / PIXELS, mmap_mode="r").shape == shape
-    except (OSError, ValueError):
-        return False
+        if json.loads((folder / _STATE).read_text()) != state:
+            return None
+        pixels = np.lib.format.open_memmap(folder / PIXELS, mode="r+")
+        stored = np.lib.format.open_memmap(folder / _DONE, mode="r+")
+        earlier_bytes = np.load(folder / _FILE_BYTES)
+    except (OSError, ValueError, EOFError):
+        return None
+    if (pixels.shape, stored.shape, earlier_bytes.shape) != (shape, shape[:1], shape[:1]):
+        return None
+    return _Map(pixels, stored, np.asarray(stored & (earlier_bytes == file_bytes)))
 
 
 def _set_up(
@@ -127,33 +158,50 @@ def _set_up(
 ) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-    needed = math.prod(shape) + _SPARE_BYTES
-    free = shutil.disk_usage(folder.parent).free
-    too_full = (
-        f"{folder.parent} has {free / 1e9:.2f} GB free; {shape[0]:,} images at {shape[1]} px "
-        f"need {needed / 1e9:.2f} GB"
-    )
-    if free < needed:
-        raise PrepareError(too_full)
     folder.mkdir()
-    np.lib.format.open_memmap(folder / PIXELS, mode="w+", dtype=np.uint8, shape=shape).flush()
     try:
-        # A map with holes would end in a crash, not in an error, on a disk that fills up.
-        _allocate(folder / PIXELS)
-    except OSError as error:
+        new_map(folder / PIXELS, shape)
+    except BaseException:
         shutil.rmtree(folder)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise PrepareError(f"{too_full}: {error.strerror}") from error
         raise
-    np.save(folder / _FILE_BYTES, file_bytes)
-    np.save(folder / _DONE, np.zeros(len(file_bytes), bool))
+    _save(folder / _FILE_BYTES, file_bytes)
+    _save(folder / _DONE, np.zeros(len(file_bytes), bool))
     (folder / _STATE).write_text(json.dumps(state))
 
 
-def _allocate(path: Path) -> None:
+def new_map(path: Path, shape: tuple[int, int, int]) -> np.memmap:
+    """A new uint8 memory map of zeros that has its place on the disk.
+
+    Raises PrepareError, before anything is written, where the disk has no room for it.
+    """
+    needed = math.prod(shape) + _SPARE_BYTES
+    free = shutil.disk_usage(path.parent).free
+    too_full = (
+        f"{path.parent} has {free / 1e9:.2f} GB free; {shape[0]:,} images at {shape[1]} px need "
+        f"{needed / 1e9:.2f} GB"
+    )
+    if free < needed:
+        raise PrepareError(too_full)
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    pixels.flush()
     if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        # A map with holes would end in a crash, not in an error, on a disk that fills up.
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            path.unlink()
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise PrepareError(f"{too_full}: {error.strerror}") from error
+            raise
+    return pixels
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    """Like np.save, but a kill leaves the file of before or the new one."""
+    written = path.with_suffix(".new.npy")
+    np.save(written, values)
+    written.replace(path)
 
 
 def _in_parallel(

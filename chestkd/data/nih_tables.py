@@ -19,7 +19,7 @@ FRAME = 1024
 # The 2017 edition holds ages to 414 years; nobody has been older than 122.
 OLDEST = 122
 
-IMAGE_NAME = r"\d{8}_\d{3}\.png"
+IMAGE_NAME = r"[0-9]{8}_[0-9]{3}\.png"
 
 # Headers without blanks and trailing commas: editions differ in both. The commas within the
 # brackets are not quoted, so that a header has more fields than names.
@@ -29,8 +29,8 @@ _LABEL_HEADERS = tuple(
     for sex in ("Gender", "Sex")
 )
 _BOX_HEADERS = ("ImageIndex,FindingLabel,Bbox[x,y,w,h]",)
-_WHOLE = r"\d{1,9}"
-_DECIMAL = r"(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?"
+_WHOLE = "[0-9]{1,9}"
+_DECIMAL = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?"
 
 
 class LayoutError(ValueError):
@@ -88,10 +88,10 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, np.ndarray, int]:
         row = int(other.argmax())
         rows.fail(row, f"image {image[row]} is not of patient {patient[row]}")
     follow_up = rows.matching(2, _WHOLE, "a follow-up number, a whole number")
-    age = rows.matching(4, r"\d{1,4}[YMD]?", "an age such as 58 or 058Y")
+    age = rows.matching(4, "[0-9]{1,4}[YMD]?", "an age such as 58 or 058Y")
     sex = rows.matching(5, "[MF]", "the sex, M or F")
-    view = rows.matching(6, "PA|AP", "the view, PA or AP")
-    sizes = [rows.matching(k, "0*[1-9]" + r"\d{0,8}", "a size in pixels") for k in (7, 8)]
+    view = rows.matching(6, "(PA|AP)", "the view, PA or AP")
+    sizes = [rows.matching(k, "0*[1-9][0-9]{0,8}", "a size in pixels") for k in (7, 8)]
     spacings = [rows.matching(k, _DECIMAL, "a pixel spacing in mm") for k in (9, 10)]
     years = age.str.rstrip("YMD").astype("int64")
     years = years // age.str.slice(-1).map({"M": 12, "D": 365}).fillna(1).astype("int64")

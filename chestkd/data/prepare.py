@@ -69,6 +69,9 @@ def prepare(
     - `workers`: threads; by default one for each core that this process may use.
     - `progress`: whether to show a progress bar on stderr.
 
+    Files are known by their names and sizes in bytes: one that changed without either of them is
+    not noticed.
+
     Raises PrepareError for a corrupt file ("stop"), for too full a disk, and where what is
     stored was made of other files; ValueError for an argument that is not allowed; OSError where
     a file cannot be read at all.
@@ -164,9 +167,7 @@ def _compact_and_hash(partial: Path, kept: np.ndarray, progress: bool) -> str:
     pixels = np.load(partial / PIXELS, mmap_mode="r")
     compact = None
     if len(kept) < len(pixels):
-        compact = np.lib.format.open_memmap(
-            partial / "kept.npy", mode="w+", dtype=np.uint8, shape=(len(kept), *pixels.shape[1:])
-        )
+        compact = filling.new_map(partial / "kept.npy", (len(kept), *pixels.shape[1:]))
     digest = hashlib.sha256()
     step = max(1, _CHUNK_BYTES // pixels[0].size)
     for start in tqdm.trange(0, len(kept), step, desc="checking", disable=not progress):
@@ -194,7 +195,7 @@ def _load(
         is_whole = images.shape == (len(rows), size, size) and images.dtype == np.uint8
         made_by = (record["data"], record["method"])
         pixels = record["pixels"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise PrepareError(f"{target} is damaged: {error}; {_AGAIN}") from error
     if not is_whole:
         raise PrepareError(f"{target} is damaged: {PIXELS} has shape {images.shape}; {_AGAIN}")

@@ -114,15 +114,16 @@ def _community(dataset: Dataset) -> np.ndarray:
             "use official or random"
         )
     known = patient_table().reindex(dataset.table["patient"])
+    expected = known["official"].fillna("no list").to_numpy(str)
     listed = dataset.table["listed"].to_numpy(str)
-    other = known["official"].isna().to_numpy() | (known["official"].to_numpy(str) != listed)
+    other = expected != listed
     if other.any():
         row = int(other.argmax())
         raise SplitError(
             f"these are not {NIH_NAME}'s patients, so there is no community split of them: "
             f"{dataset.table['image'][row]} is in the list {listed[row]}, but by the "
             f"{len(patient_table()):,}-patient table patient {dataset.table['patient'][row]} is "
-            f"in {known['official'].iloc[row]}"
+            f"in {expected[row]}"
         )
     return known["community"].replace("val", "validation").to_numpy(str)
 

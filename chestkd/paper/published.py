@@ -10,18 +10,10 @@ from importlib import resources
 
 import pandas as pd
 
+from chestkd import architectures
 from chestkd.findings import FINDINGS, NO_FINDING
 
-NETWORKS = (
-    "mobilenet-v1",
-    "mobilenet-v2",
-    "vgg-19",
-    "resnet-32",
-    "resnet-50",
-    "resnet-152",
-    "densenet-121",
-    "inception-v3",
-)
+NETWORKS = tuple(architectures.NETWORKS)
 STRATEGIES = ("base", "standard", "reversed", "defective", "self-training")
 # The columns of Table 3, as printed from left to right.
 WORKS = ("yao-2017", "chestnet", "guendel", "ho-2019", "thorax-net", "proposed")

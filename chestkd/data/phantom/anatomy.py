@@ -30,6 +30,7 @@ class Anatomy:
     # Soft tissue around the rib cage: width beyond the ribs, and its thickness.
     fat: float
     breast: float
+    breast_height: float
     # Ribs: spacing, slope, strength.
     rib_spacing: float
     rib_slope: float
@@ -48,8 +49,15 @@ class Anatomy:
     vessel_weight: float
     # Sideways shift of heart and mediastinum.
     mediastinal_shift: float
+    # Turn of the body around its long axis: shifts what lies in front, in chest units.
+    rotation: float
+    # Size of the gas bubble in the stomach, 0 to 1, with a level when upright.
     gastric_bubble: float
+    upright: bool
+    # Fall of the shoulder line, half-width of the neck, angle of the arms from the body.
     shoulder: float
+    neck: float
+    arm_angle: float
 
     def dome(self, side: int) -> float:
         """Height of one diaphragm dome."""
@@ -86,21 +94,26 @@ def draw_anatomy(rng: np.random.Generator, female: bool, age: float) -> Anatomy:
         cardiothoracic_ratio=0.435 + 0.025 * normal[5] + 0.035 * old + 0.05 * child,
         aortic_knob=0.030 + 0.004 * normal[6] + 0.008 * old - 0.008 * child,
         fat=float(np.clip(0.065 + 0.03 * normal[7], 0.02, 0.16)),
-        breast=float(np.clip(0.5 + 0.25 * normal[8], 0.1, 1.2)) * float(female and age > 13),
+        breast=float(np.clip(0.55 + 0.28 * normal[8], 0.1, 1.3)) * float(female and age > 13),
+        breast_height=0.585 + 0.04 * uniform[4] + 0.03 * old,
         rib_spacing=0.062 * (1 + 0.05 * normal[9]),
         rib_slope=0.16 + 0.04 * normal[10],
         bone=float(np.clip(1 + 0.12 * normal[11] - 0.25 * old, 0.5, 1.4)),
         scoliosis=0.006 * normal[12] * (1 + old),
         scoliosis_phase=2 * np.pi * uniform[0],
-        clavicle=0.205 + 0.012 * normal[13],
+        clavicle=0.228 + 0.010 * normal[13],
         clavicle_rise=0.075 + 0.015 * normal[14],
-        scapula=0.035 + 0.02 * uniform[1],
+        scapula=0.045 + 0.03 * uniform[1],
         air=(1.0 + 0.05 * old, 1.0 + 0.05 * old),
         vessel_calibre=1 + 0.12 * normal[15],
         vessel_weight=1.0,
         mediastinal_shift=0.0,
+        rotation=0.0,
         gastric_bubble=uniform[2],
-        shoulder=0.14 + 0.03 * uniform[3],
+        upright=True,
+        shoulder=0.07 + 0.04 * uniform[3],
+        neck=(0.090 if female else 0.105) + 0.3 * max(0.0, 0.03 * normal[7]),
+        arm_angle=0.30 + 0.25 * uniform[5],
     )
 
 
@@ -118,12 +131,16 @@ def at_visit(anatomy: Anatomy, rng: np.random.Generator, view: str) -> Anatomy:
         + 0.35 * breath
         + 0.008 * normal[2]
         + (0.03 if ap else 0.0),
-        clavicle=anatomy.clavicle - (0.03 if ap else 0.0) + 0.004 * normal[3],
-        scapula=anatomy.scapula - (0.07 if ap else 0.0) * uniform[0],
-        air=tuple(a * (1 - 1.5 * breath) for a in anatomy.air),  # type: ignore[arg-type]
+        clavicle=anatomy.clavicle - (0.02 if ap else 0.0) + 0.004 * normal[3],
+        shoulder=anatomy.shoulder - (0.02 if ap else 0.0),
+        scapula=anatomy.scapula - (0.09 if ap else 0.0) * uniform[0],
+        air=tuple(a * (1 - 1.5 * breath) for a in anatomy.air),
         gastric_bubble=float(np.clip(anatomy.gastric_bubble + 0.2 * normal[4], 0, 1))
         * (0.5 if ap else 1.0),
-        mediastinal_shift=0.006 * normal[5],
+        mediastinal_shift=0.004 * normal[5],
+        rotation=(0.012 if ap else 0.006) * float(rng.standard_normal()),
+        upright=not ap or uniform[1] < 0.3,
+        arm_angle=anatomy.arm_angle - (0.22 if ap else 0.0),
     )
 
 

@@ -29,9 +29,9 @@ def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure
     return Exposure(
         photons=photons / max(noise, 1e-9) ** 2,
         gamma=float(np.exp(0.16 * normal[1])),
-        gain=1 + 0.05 * normal[2],
+        gain=float(np.clip(0.95 + 0.10 * normal[2], 0.65, 1.04)),
         scatter=float(np.clip(0.10 + 0.03 * normal[3] + (0.10 if ap else 0), 0.02, 0.4)),
-        blur=0.0016 * float(np.exp(0.3 * normal[4])) * (1.3 if ap else 1.0),
+        blur=0.0008 * float(np.exp(0.3 * normal[4])) * (1.3 if ap else 1.0),
     )
 
 
@@ -51,8 +51,7 @@ def develop(
     transmitted = np.exp(-thickness)
     transmitted = ndimage.gaussian_filter(transmitted, exposure.blur * pixels, truncate=3)
     transmitted = _average(transmitted, size)
-    veil = ndimage.gaussian_filter(transmitted, 0.08 * size, truncate=2, mode="nearest")
-    transmitted = (1 - exposure.scatter) * transmitted + exposure.scatter * veil
+    transmitted += exposure.scatter * (_veil(transmitted) - transmitted)
     # Pixels of a larger image are smaller and catch fewer photons, down to a floor
     # that stands for the detector's own averaging.
     photons = exposure.photons * (256 / max(size, 64)) ** 1.0
@@ -62,6 +61,19 @@ def develop(
     low, high = np.quantile(grey, [0.01, 0.99])
     grey = np.clip((grey - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
     return np.floor(255 * grey**exposure.gamma + 0.5).astype(np.uint8)
+
+
+def _veil(transmitted: np.ndarray) -> np.ndarray:
+    """Scattered light: the image blurred by a tenth of its width."""
+    size = len(transmitted)
+    coarse = transmitted[:: max(1, size // 32), :: max(1, size // 32)]
+    coarse = ndimage.gaussian_filter(coarse, 0.1 * len(coarse), truncate=2, mode="nearest")
+    at = (np.arange(size) + 0.5) * len(coarse) / size - 0.5
+    rows = np.clip(at, 0, len(coarse) - 1.001)
+    low = rows.astype(int)
+    share = rows - low
+    lines = coarse[low] * (1 - share)[:, None] + coarse[low + 1] * share[:, None]
+    return lines[:, low] * (1 - share) + lines[:, low + 1] * share
 
 
 def _average(image: np.ndarray, size: int) -> np.ndarray:

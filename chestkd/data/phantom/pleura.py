@@ -11,23 +11,28 @@ import numpy as np
 
 from chestkd.data.phantom.anatomy import SIDES, Anatomy, heart_half_widths, lung_lateral
 from chestkd.data.phantom.layers import Layers
-from chestkd.data.phantom.opacities import blob
+from chestkd.data.phantom.opacities import blob, pick_side
 
 
 def effusion(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Fluid at the base of one lung, or of both, with a surface that rises to the wall."""
     frame, anatomy = layers.frame, layers.anatomy
-    sides = SIDES if rng.random() < 0.3 else (SIDES[int(rng.integers(2))],)
+    sides = SIDES if rng.random() < 0.3 else (pick_side(rng),)
     mask = np.zeros_like(layers.air)
     for side in sides:
         lateral = side * frame.x
         bottom = anatomy.dome(side) + anatomy.dome_height
-        level = bottom - (0.03 + 0.17 * strength * rng.uniform(0.7, 1.3))
+        spread = 1.0 if anatomy.upright else 0.6
+        level = bottom - (0.025 + 0.17 * spread * strength * rng.uniform(0.7, 1.3))
         u = np.clip(lateral / lung_lateral(anatomy, frame.y), 0, 1.1)
         surface = level - (0.03 + 0.06 * strength) * u**5 - 0.02 * (1 - u) ** 4
         mask = np.maximum(
-            mask, frame.step(frame.y - surface, 0.012) * layers.lungs[0 if side < 0 else 1]
+            mask, frame.step(frame.y - surface, 0.012) * layers.side(side)
         )
+    if not anatomy.upright:
+        # Lying down, part of the fluid spreads behind the lung as a veil.
+        veil = strength * sum(layers.side(side) for side in sides) * np.clip(frame.y / 0.6, 0, 1)
+        layers.air *= 1 - 0.30 * veil
     layers.air *= 1 - 0.95 * mask
     layers.vessels *= 1 - mask
     return mask
@@ -36,8 +41,8 @@ def effusion(layers: Layers, strength: float, rng: np.random.Generator) -> np.nd
 def pneumothorax(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Free air above and beside a collapsed lung: no vessels, and a thin pleural line."""
     frame, anatomy = layers.frame, layers.anatomy
-    side = SIDES[int(rng.integers(2))]
-    lung = layers.lungs[0 if side < 0 else 1]
+    side = pick_side(rng)
+    lung = layers.side(side)
     gap = 0.012 + 0.085 * strength
     reach = anatomy.apex + (0.25 + 0.5 * strength) * (anatomy.dome(side) - anatomy.apex)
     fade = np.clip((reach - frame.y) / (reach - anatomy.apex), 0, 1) ** 0.7
@@ -54,18 +59,18 @@ def pneumothorax(layers: Layers, strength: float, rng: np.random.Generator) -> n
 def pleural_thickening(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
     """An irregular band of tissue along the chest wall."""
     frame, anatomy = layers.frame, layers.anatomy
-    side = SIDES[int(rng.integers(2))]
-    centre = anatomy.apex + rng.uniform(0.15, 0.95) * (anatomy.dome(side) - anatomy.apex)
-    half = rng.uniform(0.08, 0.16)
+    side = pick_side(rng)
+    centre = anatomy.apex + rng.uniform(0.1, 1.05) * (anatomy.dome(side) - anatomy.apex)
+    half = rng.uniform(0.09, 0.18)
     waves = sum(
-        rng.uniform(0.1, 0.3) * np.sin(k * 20 * frame.y + rng.uniform(0, 2 * np.pi))
+        rng.uniform(0.1, 0.25) * np.sin(k * 14 * frame.y + rng.uniform(0, 2 * np.pi))
         for k in (1, 2, 3)
     )
     fade = np.clip(1 - ((frame.y - centre) / half) ** 2, 0, 1)
-    thickness = (0.010 + 0.028 * strength) * fade * (1 + waves)
+    thickness = (0.012 + 0.034 * strength) * fade * (1 + waves)
     wall = lung_lateral(anatomy, frame.y) - side * frame.x
-    band = frame.step(thickness - wall, 0.006) * layers.lungs[0 if side < 0 else 1] * (fade > 0)
-    layers.opacity += (0.30 + 0.35 * strength) * band
+    band = frame.step(thickness - wall, 0.006) * layers.side(side) * (fade > 0)
+    layers.opacity += (0.25 + 0.35 * strength) * band
     return band
 
 
@@ -105,7 +110,7 @@ def emphysema(layers: Layers, strength: float, rng: np.random.Generator) -> np.n
 
 def volume_loss_shape(anatomy: Anatomy, strength: float, rng: np.random.Generator) -> Anatomy:
     """The diaphragm of the affected side is drawn up."""
-    return anatomy.raised(SIDES[int(rng.integers(2))], 0.035 * strength)
+    return anatomy.raised(pick_side(rng), 0.035 * strength)
 
 
 def fibrosis_shape(anatomy: Anatomy, strength: float, rng: np.random.Generator) -> Anatomy:

@@ -6,6 +6,7 @@ import numpy as np
 
 from chestkd.data.phantom.anatomy import Anatomy, at_visit, draw_anatomy
 from chestkd.data.phantom.devices import draw_devices, draw_shortcut
+from chestkd.data.phantom import mimics
 from chestkd.data.phantom.frame import Frame, Pose
 from chestkd.data.phantom.layers import Layers, draw_layers
 from chestkd.data.phantom.physics import develop, draw_exposure
@@ -56,12 +57,26 @@ def draw(visit: Visit, specification: PhantomSpecification) -> Radiograph:
     anatomy = draw_anatomy(generator(seed, Stream.ANATOMY, *who), visit.female, visit.age)
     pose_rng = generator(seed, Stream.POSE, *when)
     anatomy = at_visit(anatomy, pose_rng, visit.view)
+    shown = mimics.draw_mimics(
+        generator(seed, Stream.MIMICS, *who),
+        generator(seed, Stream.MIMICS, *when),
+        specification.mimic_rate,
+        visit.age,
+        visit.view,
+    )
+    anatomy = mimics.reshape(anatomy, shown, generator(seed, Stream.MIMICS, *when, 1))
     anatomy = reshape(anatomy, visit, seed)
     frame = Frame(specification.size, draw_pose(pose_rng, visit.view))
     layers = draw_layers(frame, anatomy, generator(seed, Stream.ANATOMY, *who, 1))
-    layers.vessels *= anatomy.vessel_weight
+    mimics.add(layers, shown, generator(seed, Stream.MIMICS, *who, 0, 1))
     masks = add_findings(layers, visit, seed)
-    draw_devices(layers, generator(seed, Stream.DEVICES, *when), visit.view)
+    draw_devices(
+        layers,
+        generator(seed, Stream.DEVICES, *who),
+        generator(seed, Stream.DEVICES, *when),
+        visit.view,
+        visit.age,
+    )
     if visit.shortcut:
         draw_shortcut(layers)
     exposure = draw_exposure(pose_rng, visit.view, specification.noise)
@@ -76,7 +91,7 @@ def draw_pose(rng: np.random.Generator, view: str) -> Pose:
     spread = 1.6 if view == "AP" else 1.0
     return Pose(
         angle=0.020 * spread * normal[0],
-        scale=float(np.exp(0.04 * spread * normal[1])),
+        scale=float(np.exp((0.07 if view == "PA" else 0.04) + 0.045 * spread * normal[1])),
         right=0.012 * spread * normal[2],
         down=0.015 * spread * normal[3],
     )

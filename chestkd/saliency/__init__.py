@@ -1,0 +1,40 @@
+"""Saliency maps: which pixels of a radiograph a network's answer for one finding rests on.
+
+Every function takes a model as `chestkd.networks` builds it, the name of a finding, and images
+(N, H, W) in pixel values 0 to 255, uint8 or float, and returns signed float32 maps (N, H, W). The
+models scale their input themselves, so every unit is one of pixel values: a gradient is in logits
+per gray level, the noise of SmoothGrad and the baseline of integrated gradients are gray levels.
+Positive means: more of it raises the logit of the finding. Drawing is `chestkd.overlays`.
+
+`memory` is a budget in bytes for the activations of one batch (`batching.batch_size`); it changes
+the speed, not the maps. `progress` shows a bar on stderr.
+"""
+
+from chestkd.saliency.cam import class_activation_map, class_activations
+from chestkd.saliency.grad_cam import grad_cam, grad_cam_plus_plus, score_cam
+from chestkd.saliency.gradients import (
+    Integrated,
+    gradient,
+    guided_backpropagation,
+    integrated_gradients,
+)
+from chestkd.saliency.methods import METHODS, Method, Settings, compute
+from chestkd.saliency.smoothing import smoothgrad, smoothgrad_integrated_gradients
+
+__all__ = [
+    "METHODS",
+    "Integrated",
+    "Method",
+    "Settings",
+    "class_activation_map",
+    "class_activations",
+    "compute",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "gradient",
+    "guided_backpropagation",
+    "integrated_gradients",
+    "score_cam",
+    "smoothgrad",
+    "smoothgrad_integrated_gradients",
+]
