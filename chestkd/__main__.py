@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chestkd.data.phantom import command as phantom
+import chestkd.data.phantom.command as phantom
 
 if TYPE_CHECKING:
     from chestkd.study import Study

@@ -19,6 +19,10 @@ from chestkd.residual import resnet32
 #   "imagenet"        what the network's ImageNet weights expect, which differs between networks.
 Scaling = Literal["unit", "imagenet"] | tuple[float, float]
 
+# Keras's own values, .99 and .999, need thousands of steps before inference works; Yuan et al.
+# (2020), whose training this is, keep this share of the old statistics at each step.
+BATCH_STATISTICS_MOMENTUM = 0.9
+
 __all__ = ["NETWORKS", "Scaling", "build", "feature_layer"]
 
 
@@ -68,7 +72,11 @@ def _classifier(name: str, backbone: keras.Model) -> keras.Model:
     # In float32 under mixed precision too: a bfloat16 logit has three significant digits.
     pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="average")(backbone.output)
     logits = keras.layers.Dense(len(FINDINGS), dtype="float32", name="logits")(pooled)
-    return keras.Model(backbone.inputs[0], logits, name=name)
+    model = keras.Model(backbone.inputs[0], logits, name=name)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = BATCH_STATISTICS_MOMENTUM
+    return model
 
 
 def _backbone(network: Architecture, size: int, image: Any, scaling: Scaling) -> keras.Model:

@@ -58,7 +58,7 @@ def check_parameters() -> dict[str, Any]:
 
     Reads the source of the cells executed so far: the first holds the parameters as
     ``name: type = value  # help``, a later one starting with ``# Parameters`` was injected.
-    Returns all parameters. Raises ValueError for an unknown name or a value of another type.
+    A whole number given for a float becomes one. Returns all parameters. Raises ValueError for an unknown name or a value of another type.
     """
     from IPython import get_ipython
 
@@ -68,9 +68,10 @@ def check_parameters() -> dict[str, Any]:
     declared, injected = declared_and_injected(shell.history_manager.input_hist_raw)
     unknown = sorted(set(injected) - set(declared))
     if unknown:
-        raise ValueError(f"unknown parameter {unknown[0]!r}; allowed: {', '.join(declared)}")
+        allowed = ", ".join(declared) or "none"
+        raise ValueError(f"unknown parameter {unknown[0]!r}; allowed: {allowed}")
     for name, hint in declared.items():
-        convert(shell.user_ns[name], hint, f"parameter {name}")
+        shell.user_ns[name] = convert(shell.user_ns[name], hint, f"parameter {name}")
     return {name: shell.user_ns[name] for name in declared}
 
 

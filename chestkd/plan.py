@@ -1,51 +1,158 @@
-"""The runs of a preset, in the order in which they can be made."""
+"""The runs of a preset, each once, in an order in which they can be made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chestkd.architectures import NETWORKS
 from chestkd.presets import Preset
-from chestkd.runs import RunSpecification
+from chestkd.runs import Recipe, RunSpecification, Teaching
+from chestkd.strategies import STRATEGIES, roles, run_seed
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One cell of the sweep; the data is known only when it has been prepared."""
+    """One run of the sweep; its data is known only when it has been prepared."""
 
     strategy: str
+    # The network that is trained.
     network: str
     seed: int
+    # The network whose base run teaches it.
+    teacher: str | None = None
+    # The weight of the teacher and the temperature, where a grid over them is run; else None:
+    # the preset's, or the best of its grid.
+    alpha: float | None = None
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"unknown strategy {self.strategy!r}; allowed: {', '.join(STRATEGIES)}"
+            )
+        if (self.teacher is None) != (STRATEGIES[self.strategy].by is None):
+            needed = "no teacher" if self.teacher else "a teacher"
+            raise ValueError(f"strategy {self.strategy!r} needs {needed}")
 
     @property
     def key(self) -> str:
         """Readable and unique within a preset; names the files of the workflow."""
-        return f"{self.strategy}-{self.network}-seed{self.seed}"
-
-    def parameters(self) -> dict[str, str | int]:
-        """What the strategy's notebook is told, beside the study."""
-        return {"network": self.network, "seed": self.seed}
+        parts = [self.strategy, self.network]
+        if self.teacher and self.teacher != self.network:
+            parts += ["from", self.teacher]
+        if self.alpha is not None:
+            parts.append(f"a{self.alpha:g}-T{self.temperature:g}")
+        return "-".join([*parts, f"seed{self.seed}"])
 
     @property
     def title(self) -> str:
         """As the book's table of contents shows it."""
-        return f"{NETWORKS[self.network].title}, {self.strategy}, seed {self.seed}"
+        network, strategy = NETWORKS[self.network].title, STRATEGIES[self.strategy].title
+        by = f" from {NETWORKS[self.teacher].title}" if self.teacher else ""
+        grid = "" if self.alpha is None else f", α = {self.alpha:g}, T = {self.temperature:g}"
+        return f"{strategy}: {network}{by}{grid}, seed {self.seed}"
 
-    def specification(self, preset: Preset, data: str) -> RunSpecification:
-        """The full specification on the data with this fingerprint."""
+    @property
+    def base(self) -> "PlannedRun | None":
+        """The base run that teaches this one, of the same seed."""
+        return None if self.teacher is None else PlannedRun("base", self.teacher, self.seed)
+
+    def with_distillation(self, alpha: float, temperature: float) -> "PlannedRun":
+        """A copy with alpha and temperature of its own; -1 and 0 leave both to the preset.
+
+        Raises ValueError where only one of them is given, or one is out of range.
+        """
+        if alpha < 0 and temperature <= 0:
+            return self
+        if not 0 <= alpha <= 1 or not 0 < temperature < float("inf"):
+            raise ValueError(
+                "give both alpha in [0, 1] and temperature above 0, or neither; received "
+                f"alpha {alpha:g} and temperature {temperature:g}"
+            )
+        return replace(self, alpha=alpha, temperature=temperature)
+
+    def parameters(self) -> dict[str, str | int | float]:
+        """What the strategy's notebook is told, beside the study."""
+        values: dict[str, str | int | float] = {"network": self.network, "seed": self.seed}
+        if self.teacher and self.strategy != "self-training":
+            values["teacher"] = self.teacher
+        if self.alpha is not None and self.temperature is not None:
+            values |= {"alpha": self.alpha, "temperature": self.temperature}
+        return values
+
+    def specification(
+        self,
+        preset: Preset,
+        data: str,
+        scaling: tuple[float, float] | None = None,
+        *,
+        alpha: float,
+        temperature: float,
+        loss: str | None = None,
+        recipe: Recipe | None = None,
+    ) -> RunSpecification:
+        """The full specification on the data with this fingerprint and pixel statistics.
+
+        ``alpha`` and ``temperature`` are used where the run itself names none; ``loss`` and
+        ``recipe`` replace the preset's. The teacher is always the preset's own base run.
+        """
+        teaching = None
+        if self.base is not None and self.teacher is not None:
+            base = self.base.specification(
+                preset, data, scaling, alpha=alpha, temperature=temperature
+            )
+            teaching = Teaching(
+                teacher=base.id,
+                network=self.teacher,
+                defective=STRATEGIES[self.strategy].defective,
+                loss=loss or preset.distillation.loss,
+                alpha=alpha if self.alpha is None else self.alpha,
+                temperature=temperature if self.temperature is None else self.temperature,
+            )
         return RunSpecification(
             strategy=self.strategy,
             network=self.network,
             data=data,
             size=preset.size,
             split=preset.split,
-            recipe=preset.recipe,
-            seed=self.seed,
+            recipe=recipe or preset.recipe,
+            teaching=teaching,
+            seed=run_seed(self.strategy, self.network, self.teacher, self.seed),
             split_seed=preset.split_seed,
             weights=preset.weights,
+            scaling=scaling,
         )
 
 
-def planned_runs(preset: Preset) -> list[PlannedRun]:
-    """Every run that the preset's tables and figures need, each once."""
+def grid_runs(preset: Preset) -> list[PlannedRun]:
+    """Standard distillation of the preset's tuning pair at every alpha and temperature."""
+    distillation = preset.distillation
+    if not distillation.has_grid:
+        return []
+    student, teacher = preset.pairs[0]
     return [
+        PlannedRun("standard", student, preset.seeds[0], teacher, alpha, temperature)
+        for alpha in distillation.alpha
+        for temperature in distillation.temperature
+    ]
+
+
+def planned_runs(preset: Preset) -> list[PlannedRun]:
+    """Every run that the preset's tables and figures need: base, grid, taught."""
+    base = [
         PlannedRun("base", network, seed) for seed in preset.seeds for network in preset.networks
     ]
+    taught = [
+        run
+        for seed in preset.seeds
+        for strategy in preset.strategies
+        if strategy != "base"
+        for run in _taught_runs(preset, strategy, seed)
+    ]
+    return [*base, *grid_runs(preset), *dict.fromkeys(taught)]
+
+
+def _taught_runs(preset: Preset, strategy: str, seed: int) -> list[PlannedRun]:
+    runs = []
+    for student, teacher in preset.pairs:
+        network, by = roles(strategy, student, teacher)
+        runs.append(PlannedRun(strategy, network, seed, by))
+    return runs

@@ -1,5 +1,6 @@
 """Presets: one YAML file says what is run, on which phantom, how large and how long."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,34 @@ from chestkd import workspace
 from chestkd.architectures import NETWORKS
 from chestkd.configuration import from_mapping
 from chestkd.data.phantom.specification import PhantomSpecification
-from chestkd.runs import Recipe
+from chestkd.runs import LOSSES, Recipe
+from chestkd.strategies import STRATEGIES
 
 FOLDER = Path("workflow", "presets")
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How much of the loss is the teacher's, and how soft its outputs are; `chestkd.losses`."""
+
+    loss: str = "sigmoid"
+    # Weight of the teacher's term, 0 to 1. With more than one alpha or temperature, all
+    # combinations are run for the first pair and the best by validation AUC serves every run.
+    alpha: tuple[float, ...] = (0.5,)
+    temperature: tuple[float, ...] = (4.0,)
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ValueError(f"unknown loss {self.loss!r}; allowed: {', '.join(LOSSES)}")
+        if not self.alpha or any(not 0 <= alpha <= 1 for alpha in self.alpha):
+            raise ValueError(f"alpha must lie in [0, 1], not {list(self.alpha)}")
+        if not self.temperature or any(not 0 < each < math.inf for each in self.temperature):
+            raise ValueError(f"temperature must be above 0, not {list(self.temperature)}")
+
+    @property
+    def has_grid(self) -> bool:
+        """Whether there is anything to choose."""
+        return len(self.alpha) * len(self.temperature) > 1
 
 
 @dataclass(frozen=True)
@@ -28,10 +54,18 @@ class Preset:
     size: int
     networks: tuple[str, ...]
     recipe: Recipe
+    # Student and teacher of each row of Table 1.
+    students: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ("base",)
+    distillation: Distillation = Distillation()
     seeds: tuple[int, ...] = (0,)
     split_seed: int = 0
     # None: random initial weights; "imagenet", or a weights file.
     weights: str | None = None
+    # "weights": what the weights expect, or [-1, 1] without them; "training-set": pixels are
+    # scaled by the mean and deviation of the training images.
+    scaling: str = "weights"
     # Resamples of the patients behind every interval.
     resamples: int = 1000
 
@@ -39,12 +73,25 @@ class Preset:
         for network in self.networks:
             if network not in NETWORKS:
                 raise ValueError(f"unknown network {network!r}; allowed: {', '.join(NETWORKS)}")
+        for network in (*self.students, *self.teachers):
+            if network not in self.networks:
+                raise ValueError(f"{network!r} teaches or is taught, but is not in networks")
+        for strategy in self.strategies:
+            if strategy not in STRATEGIES:
+                raise ValueError(f"unknown strategy {strategy!r}; allowed: {', '.join(STRATEGIES)}")
         for name in ("networks", "seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name} must be a list without repetitions, not {list(values)}")
+        if self.scaling not in ("weights", "training-set"):
+            raise ValueError(f"scaling must be weights or training-set, not {self.scaling!r}")
         if self.resamples < 1:
             raise ValueError(f"resamples must be at least 1, not {self.resamples}")
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(student, teacher), teacher by teacher: the rows of Table 1."""
+        return [(student, teacher) for teacher in self.teachers for student in self.students]
 
 
 def load(name: str) -> Preset:

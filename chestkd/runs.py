@@ -32,6 +32,9 @@ from chestkd.configuration import from_mapping
 # Raised by hand whenever a change of the library changes the numbers of a run.
 NUMERICS_VERSION = 1
 
+# The forms of the loss in chestkd.losses, named here so that no table needs Keras.
+LOSSES = ("sigmoid", "softmax-eq5", "softmax-eq7", "softmax-eq8")
+
 SELECTED = "selected.weights.h5"
 DEFECTIVE = "defective.weights.h5"
 
@@ -111,6 +114,9 @@ class RunSpecification:
     split_seed: int = 0
     # None: random initial weights. "imagenet", or the path of a weights file.
     weights: str | None = None
+    # (mean, deviation) of the pixel values that are scaled to (0, 1); None: what the weights
+    # expect, or [-1, 1] without weights.
+    scaling: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, fit for JSON; `from_dict` is its inverse."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +12,11 @@ from chestkd import provenance, workspace
 from chestkd.data import nih
 from chestkd.data.dataset import Dataset
 from chestkd.data.phantom.specification import PhantomSpecification
-from chestkd.data.prepare import Prepared, prepare
+from chestkd.data.prepare import Prepared, pixel_statistics, prepare
 from chestkd.data.splits import PARTS, Split, split
-from chestkd.plan import PlannedRun, planned_runs
+from chestkd.plan import PlannedRun, grid_runs, planned_runs
 from chestkd.presets import Preset, load
-from chestkd.runs import Run, RunSpecification, Store
+from chestkd.runs import Recipe, Run, RunSpecification, Store
 
 PHANTOM = "phantom"
 
@@ -102,9 +103,56 @@ class Study:
         """Every run that the preset asks for."""
         return planned_runs(self.preset)
 
+    def specification(
+        self, planned: PlannedRun, *, loss: str | None = None, recipe: Recipe | None = None
+    ) -> RunSpecification:
+        """The full specification of a planned run on this data."""
+        alpha, temperature = math.nan, math.nan
+        if planned.teacher is not None and planned.alpha is None:
+            alpha, temperature = self.chosen_distillation
+        return planned.specification(
+            self.preset,
+            self.prepared.fingerprint,
+            self._scaling,
+            alpha=alpha,
+            temperature=temperature,
+            loss=loss,
+            recipe=recipe,
+        )
+
+    @cached_property
+    def _scaling(self) -> tuple[float, float] | None:
+        if self.preset.scaling == "training-set":
+            return pixel_statistics(self.prepared.images, self.split.train)
+        return None
+
+    @cached_property
+    def chosen_distillation(self) -> tuple[float, float]:
+        """Alpha and temperature: the preset's, or the best of its grid by validation AUC.
+
+        Raises LookupError where a run of the grid has not been made.
+        """
+        distillation = self.preset.distillation
+        if not distillation.has_grid:
+            return distillation.alpha[0], distillation.temperature[0]
+        runs = {planned: self.find(planned) for planned in grid_runs(self.preset)}
+        missing = [planned.key for planned, run in runs.items() if run is None]
+        if missing:
+            raise LookupError(f"the grid over alpha and temperature lacks {', '.join(missing)}")
+        scored = {planned: run for planned, run in runs.items() if run and not run.diverged}
+        if not scored:
+            raise LookupError("every run of the grid over alpha and temperature diverged")
+        best = max(scored, key=lambda planned: scored[planned].record["validation_auc"])
+        assert best.alpha is not None
+        assert best.temperature is not None
+        return best.alpha, best.temperature
+
     def find(self, planned: PlannedRun) -> Run | None:
         """The run of a planned cell, or None where it has not been made."""
-        run_id = planned.specification(self.preset, self.prepared.fingerprint).id
+        try:
+            run_id = self.specification(planned).id
+        except LookupError:
+            return None
         return self.store.load(run_id) if run_id in self.store else None
 
     def make(self, specification: RunSpecification) -> Run:

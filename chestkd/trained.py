@@ -11,18 +11,28 @@ from chestkd.runs import Run, RunSpecification
 
 def initial_network(specification: RunSpecification) -> keras.Model:
     """The network of a run before training: (N, size, size, 1) -> logits (N, 14)."""
+    return _build(specification, specification.weights)
+
+
+def _build(specification: RunSpecification, weights: str | None) -> keras.Model:
+    scaling: networks.Scaling | None = "imagenet" if specification.weights else None
+    if specification.scaling is not None:
+        mean, deviation = specification.scaling
+        scaling = (mean, deviation)
     with _precision(specification.recipe.precision):
         return networks.build(
             specification.network,
             specification.size,
             seed=specification.seed,
-            weights=specification.weights,
+            weights=weights,
+            scaling=scaling,
         )
 
 
 def trained_network(run: Run, *, defective: bool = False) -> keras.Model:
     """The network of a finished run: the selected epoch, or the defective one."""
-    model = initial_network(run.specification)
+    # The file of initial weights, if there was one, is not needed any more.
+    model = _build(run.specification, None)
     model.load_weights(run.weights(defective=defective))
     return model
 

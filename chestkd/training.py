@@ -129,9 +129,7 @@ class _Training:
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         start = time.perf_counter()
         # The order is drawn by EpochBatches; Keras would shuffle the batches again, unseeded.
-        fitted = self.model.fit(
-            batches, epochs=1, shuffle=False, verbose=0, callbacks=[callback]
-        )
+        fitted = self.model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[callback])
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,

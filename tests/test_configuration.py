@@ -35,7 +35,10 @@ def test_nested_values_are_converted():
     ("values", "message"),
     [
         ({"name": "a"}, "f: missing key 'inner'"),
-        ({"name": "a", "inner": {"cuont": 1}}, "f: inner: unknown key 'cuont'; allowed: count, share"),
+        (
+            {"name": "a", "inner": {"cuont": 1}},
+            "f: inner: unknown key 'cuont'; allowed: count, share",
+        ),
         ({"name": "a", "inner": {"count": "1"}}, "f: inner: count: expected int, received '1'"),
         ({"name": "a", "inner": {"count": True}}, "f: inner: count: expected int, received True"),
         ({"name": "a", "inner": 3}, "f: inner: expected a mapping, received 3"),
@@ -90,5 +93,5 @@ def test_a_wrong_preset_is_refused(tmp_path, old, new, message):
 
 
 def test_an_unknown_preset_lists_those_that_exist():
-    with pytest.raises(FileNotFoundError, match="no preset 'quik'.*there are:.*quick, smoke"):
+    with pytest.raises(FileNotFoundError, match=r"no preset 'quik'.*there are:.*quick, smoke"):
         presets.load("quik")

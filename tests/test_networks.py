@@ -278,3 +278,11 @@ def test_weights_and_whole_models_survive_a_file(tmp_path):
     model.save(tmp_path / "one.keras")
     again = keras.saving.load_model(tmp_path / "one.keras")
     np.testing.assert_array_equal(logits_of(again, images), logits_of(model, images))
+
+
+def test_batch_statistics_follow_within_tens_of_steps():
+    model = networks.build("mobilenet-v1", 32, seed=0)
+    momenta = {
+        layer.momentum for layer in model.layers if type(layer).__name__ == "BatchNormalization"
+    }
+    assert momenta == {0.9}

@@ -82,8 +82,13 @@ def test_the_store_shows_whole_runs_only(tmp_path):
 
 def test_a_kill_keeps_the_working_folder(tmp_path):
     store = Store(tmp_path)
-    with pytest.raises(KeyboardInterrupt), store.working_folder("a") as folder:
-        (folder / "half").write_text("x")
-        raise KeyboardInterrupt
+
+    def killed_half_way():
+        with store.working_folder("a") as folder:
+            (folder / "half").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed_half_way()
     with store.working_folder("a") as folder:
         assert (folder / "half").read_text() == "x"

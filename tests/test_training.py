@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from layout import write
 
 from chestkd import losses, training
 from chestkd.batches import EpochBatches, predict_logits
@@ -12,7 +13,6 @@ from chestkd.evaluation import mean_auc
 from chestkd.runs import DEFECTIVE, Recipe, RunSpecification, Store, Teaching
 from chestkd.teaching import both_views, teacher_logits
 from chestkd.trained import initial_network, trained_network
-from layout import write
 
 RECIPE = Recipe(epochs=4, batch_size=8, rate=0.2)
 

@@ -222,3 +222,13 @@ def _load(
 
 
 _AGAIN = "delete that folder to prepare the images again, or use another one"
+
+
+def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the pixel values 0..255 of some rows of (N, H, W) uint8."""
+    counts = np.zeros(256, np.int64)
+    for row in rows:
+        counts += np.bincount(images[row].ravel(), minlength=256)
+    shares, values = counts / counts.sum(), np.arange(256)
+    mean = float(shares @ values)
+    return mean, float(np.sqrt(shares @ (values - mean) ** 2))

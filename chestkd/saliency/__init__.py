@@ -11,7 +11,7 @@ the speed, not the maps. `progress` shows a bar on stderr.
 """
 
 from chestkd.saliency.cam import class_activation_map, class_activations
-from chestkd.saliency.grad_cam import grad_cam, grad_cam_plus_plus, score_cam
+from chestkd.saliency.gradcam import grad_cam, grad_cam_plus_plus, score_cam
 from chestkd.saliency.gradients import (
     Integrated,
     gradient,

@@ -10,7 +10,7 @@ from chestkd.networks import feature_layer
 from chestkd.saliency.batching import DEFAULT_MEMORY, batch_size, check_images
 
 # Feature maps come out of a model of their own, which shares the layers; compiled once.
-_features: weakref.WeakKeyDictionary[keras.layers.Layer, keras.Model] = weakref.WeakKeyDictionary()
+_features: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyDictionary()
 
 
 def class_activations(
@@ -67,7 +67,6 @@ def _weights(small: int, large: int) -> np.ndarray:
 
 
 def _feature_model(model: keras.Model) -> keras.Model:
-    layer = feature_layer(model)
-    if layer not in _features:
-        _features[layer] = keras.Model(model.inputs[0], layer.output)
-    return _features[layer]
+    if model not in _features:
+        _features[model] = keras.Model(model.inputs[0], feature_layer(model).output)
+    return _features[model]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from chestkd.saliency import cam, grad_cam, gradients, smoothing
+from chestkd.saliency import cam, gradcam, gradients, smoothing
 from chestkd.saliency.batching import DEFAULT_MEMORY
 
 
@@ -153,10 +153,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "SmoothGrad integrated gradients", _smoothgrad_integrated_gradients, "absolute"
         ),
         "cam": Method("CAM", _plain(cam.class_activation_map), "positive"),
-        "grad-cam": Method("Grad-CAM", _plain(grad_cam.grad_cam), "positive", "tensorflow"),
+        "grad-cam": Method("Grad-CAM", _plain(gradcam.grad_cam), "positive", "tensorflow"),
         "grad-cam++": Method(
-            "Grad-CAM++", _plain(grad_cam.grad_cam_plus_plus), "positive", "tensorflow"
+            "Grad-CAM++", _plain(gradcam.grad_cam_plus_plus), "positive", "tensorflow"
         ),
-        "score-cam": Method("Score-CAM", _plain(grad_cam.score_cam), "positive", "tensorflow"),
+        "score-cam": Method("Score-CAM", _plain(gradcam.score_cam), "positive", "tensorflow"),
     }
 )

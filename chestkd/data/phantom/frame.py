@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-# Small images are drawn at this size or a little less and averaged down.
-DRAWN_PIXELS = 256
+# Images below 192 pixels are drawn two or more times as large, at least so, and averaged down.
+_LEAST_DRAWN = 128
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Frame:
 
     def __init__(self, size: int, pose: Pose = Pose()):
         self.size = size
-        self.oversampling = max(1, round(DRAWN_PIXELS / size))
+        self.oversampling = max(2 if size < 192 else 1, -(-_LEAST_DRAWN // size))
         self.pixels = size * self.oversampling
         self.pose = pose
         centres = (np.arange(self.pixels) + 0.5) / self.pixels - 0.5

@@ -37,6 +37,7 @@ def read_mask(folder: Path, row: int, finding: str) -> np.ndarray | None:
 
     Returns:
         bool (side, side) over the whole image, or None where the finding is not there.
+
     """
     with np.load(folder / "masks.npz") as file:
         block = f"{row // int(file['block']):06d}"

@@ -60,7 +60,12 @@ def heart(frame: Frame, anatomy: Anatomy) -> np.ndarray:
 def airways(frame: Frame, anatomy: Anatomy) -> np.ndarray:
     """Attenuation taken away by the windpipe and the main bronchi."""
     fork = anatomy.apex + 0.215
-    x = frame.x - anatomy.mediastinal_shift - 0.6 * anatomy.rotation + 0.010 * np.clip(frame.y / 0.3, 0, 1)
+    x = (
+        frame.x
+        - anatomy.mediastinal_shift
+        - 0.6 * anatomy.rotation
+        + 0.010 * np.clip(frame.y / 0.3, 0, 1)
+    )
     chord = np.sqrt(np.clip(1 - (x / 0.0185) ** 2, 0, 1))
     tube = chord * frame.step(fork - frame.y, 0.03)
     below = frame.y - fork + 0.01
@@ -80,7 +85,9 @@ def hila(frame: Frame, anatomy: Anatomy) -> np.ndarray:
         x0 = 0.068 + (0.006 if side < 0 else 0.0)
         x = side * (frame.x - anatomy.mediastinal_shift)
         bulk = ((x - x0) / 0.030) ** 2 + ((frame.y - y0) / 0.045) ** 2
-        tail = ((x - x0 - 0.012 - 0.15 * (frame.y - y0)) / 0.016) ** 2 + ((frame.y - y0 - 0.055) / 0.06) ** 2
+        tail = ((x - x0 - 0.012 - 0.15 * (frame.y - y0)) / 0.016) ** 2 + (
+            (frame.y - y0 - 0.055) / 0.06
+        ) ** 2
         shadow += 0.20 * np.exp(-bulk) + 0.12 * np.exp(-tail)
     return anatomy.vessel_calibre * shadow
 

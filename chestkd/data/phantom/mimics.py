@@ -28,13 +28,14 @@ class Mimics:
     skin_fold: bool = False
     apical_cap: bool = False
     crowded_bases: bool = False
+    blunt_angle: bool = False
 
 
 def draw_mimics(
     patient: np.random.Generator, visit: np.random.Generator, rate: float, age: float, view: str
 ) -> Mimics:
     """Draw the mimics of one image; `rate` is the specification's `mimic_rate`."""
-    lasting, passing = patient.random(6), visit.random(4)
+    lasting, passing = patient.random(7), visit.random(4)
     ap = view == "AP"
     return Mimics(
         poor_inspiration=passing[0] < rate * (0.9 if ap else 0.5),
@@ -46,6 +47,7 @@ def draw_mimics(
         fat_pad=lasting[4] < rate * 0.4,
         skin_fold=passing[2] < rate * (0.5 if ap else 0.05),
         apical_cap=lasting[5] < rate * (0.5 if age > 55 else 0.1),
+        blunt_angle=lasting[6] < rate * 0.6,
         crowded_bases=passing[3] < rate * (0.8 if ap else 0.4),
     )
 
@@ -101,13 +103,24 @@ def add(layers: Layers, mimics: Mimics, rng: np.random.Generator) -> None:
         side = pick_side(rng)
         edge = side * frame.x - (0.24 + 0.06 * amount[4] - 0.12 * (frame.y - 0.4))
         fold = np.clip(1 - edge / 0.05, 0, 1) * frame.step(edge, 0.004)
-        layers.opacity += 0.10 * fold * frame.step(frame.y - 0.2, 0.1) * frame.step(0.62 - frame.y, 0.1)
+        layers.opacity += (
+            0.10 * fold * frame.step(frame.y - 0.2, 0.1) * frame.step(0.62 - frame.y, 0.1)
+        )
     if mimics.apical_cap:
         for side in SIDES:
             wall = lung_lateral(anatomy, frame.y) - side * frame.x
             top = np.clip(1 - (frame.y - anatomy.apex) / 0.06, 0, 1)
-            cap = frame.step(0.016 * top - wall, 0.008) + frame.step(0.012 - frame.y + anatomy.apex, 0.008)
+            cap = frame.step(0.016 * top - wall, 0.008) + frame.step(
+                0.012 - frame.y + anatomy.apex, 0.008
+            )
             layers.opacity += 0.25 * np.clip(cap, 0, 1) * layers.side(side)
+    if mimics.blunt_angle:
+        # A scar: the angle is rounded as by a little fluid.
+        side = pick_side(rng)
+        wall = lung_lateral(anatomy, frame.y) - side * frame.x
+        bottom = anatomy.dome(side) + anatomy.dome_height
+        corner = np.clip((0.035 + 0.035 * amount[6] - (bottom - frame.y)) / 0.06, 0, 1)
+        layers.air *= 1 - frame.step(0.05 * corner - wall, 0.012) * layers.side(side)
     if mimics.crowded_bases:
         floor = np.where(frame.x < 0, *anatomy.domes)
         base = np.clip(1 - (floor - frame.y) / 0.16, 0, 1) * layers.lung

@@ -102,7 +102,9 @@ def edema(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarr
         radius = rng.uniform(0.13, 0.17)
         centre = hilum_height(anatomy, side) + 0.03
         wings += np.exp(-blob(layers, side * 0.115, centre, radius, 1.25 * radius))
-    texture = np.clip(1 + 0.12 * frame.texture(rng, 1.2) + 0.10 * frame.texture(rng, 0.4, 110), 0, 2)
+    texture = np.clip(
+        1 + 0.12 * frame.texture(rng, 1.2) + 0.10 * frame.texture(rng, 0.4, 110), 0, 2
+    )
     haze = np.clip(wings * layers.lung * texture, 0, 1)
     layers.air *= 1 - 0.52 * strength * haze
     upper = np.clip((0.45 - frame.y) / 0.15, 0, 1)
@@ -158,7 +160,7 @@ def fibrosis(layers: Layers, strength: float, rng: np.random.Generator) -> np.nd
     zone = basal * peripheral * layers.lung
     mesh = sum(np.exp(-((frame.texture(rng, 0.9, cells) / 0.28) ** 2)) for cells in (70, 120))
     layers.opacity += 0.30 * strength * zone * mesh * layers.seen
-    layers.air *= 1 - 0.16 * strength * zone
+    layers.air *= 1 - 0.24 * strength * zone
     return zone * (zone > 0.3)
 
 

@@ -35,6 +35,7 @@ def png_bytes(pixels: np.ndarray, comment: str) -> bytes:
     Args:
         pixels: uint8 (height, width) for a grey image or (height, width, 4) for RGBA.
         comment: Latin-1 text.
+
     """
     height, width = pixels.shape[:2]
     colour = 0 if pixels.ndim == 2 else 6

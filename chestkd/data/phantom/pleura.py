@@ -23,12 +23,10 @@ def effusion(layers: Layers, strength: float, rng: np.random.Generator) -> np.nd
         lateral = side * frame.x
         bottom = anatomy.dome(side) + anatomy.dome_height
         spread = 1.0 if anatomy.upright else 0.6
-        level = bottom - (0.025 + 0.17 * spread * strength * rng.uniform(0.7, 1.3))
+        level = bottom - (0.014 + 0.17 * spread * strength * rng.uniform(0.7, 1.3))
         u = np.clip(lateral / lung_lateral(anatomy, frame.y), 0, 1.1)
-        surface = level - (0.03 + 0.06 * strength) * u**5 - 0.02 * (1 - u) ** 4
-        mask = np.maximum(
-            mask, frame.step(frame.y - surface, 0.012) * layers.side(side)
-        )
+        surface = level - (0.018 + 0.07 * strength) * u**5 - 0.02 * (1 - u) ** 4
+        mask = np.maximum(mask, frame.step(frame.y - surface, 0.012) * layers.side(side))
     if not anatomy.upright:
         # Lying down, part of the fluid spreads behind the lung as a veil.
         veil = strength * sum(layers.side(side) for side in sides) * np.clip(frame.y / 0.6, 0, 1)
@@ -43,7 +41,7 @@ def pneumothorax(layers: Layers, strength: float, rng: np.random.Generator) -> n
     frame, anatomy = layers.frame, layers.anatomy
     side = pick_side(rng)
     lung = layers.side(side)
-    gap = 0.012 + 0.085 * strength
+    gap = 0.010 + 0.100 * strength
     reach = anatomy.apex + (0.25 + 0.5 * strength) * (anatomy.dome(side) - anatomy.apex)
     fade = np.clip((reach - frame.y) / (reach - anatomy.apex), 0, 1) ** 0.7
     inward = lung_lateral(anatomy, np.maximum(frame.y - 0.6 * gap, anatomy.apex)) - gap * fade
@@ -51,8 +49,8 @@ def pneumothorax(layers: Layers, strength: float, rng: np.random.Generator) -> n
     mask = lung * frame.step(-border, 0.004) * (fade > 0)
     line = np.exp(-((border / 0.0035) ** 2)) * lung * (fade > 0)
     layers.vessels *= 1 - mask
-    layers.air *= 1 + 0.12 * mask - 0.10 * strength * lung * (1 - mask)
-    layers.opacity += 0.16 * line
+    layers.air *= 1 + 0.15 * mask - 0.08 * strength * lung * (1 - mask)
+    layers.opacity += 0.20 * line
     return mask
 
 
@@ -70,7 +68,7 @@ def pleural_thickening(layers: Layers, strength: float, rng: np.random.Generator
     thickness = (0.012 + 0.034 * strength) * fade * (1 + waves)
     wall = lung_lateral(anatomy, frame.y) - side * frame.x
     band = frame.step(thickness - wall, 0.006) * layers.side(side) * (fade > 0)
-    layers.opacity += (0.25 + 0.35 * strength) * band
+    layers.opacity += (0.30 + 0.45 * strength) * band
     return band
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chestkd.data.phantom import mimics
 from chestkd.data.phantom.anatomy import Anatomy, at_visit, draw_anatomy
 from chestkd.data.phantom.devices import draw_devices, draw_shortcut
-from chestkd.data.phantom import mimics
 from chestkd.data.phantom.frame import Frame, Pose
 from chestkd.data.phantom.layers import Layers, draw_layers
 from chestkd.data.phantom.physics import develop, draw_exposure

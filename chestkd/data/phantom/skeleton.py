@@ -57,6 +57,7 @@ def ribbon(
         half_width: of the band, in chest units, one or (N,).
         weight: attenuation of the band, one or (N,).
         across: direction (x, y) in which the band is wide.
+
     """
     count = len(points)
     half_width = np.broadcast_to(half_width, (count,))
@@ -90,7 +91,11 @@ def ribs(anatomy: Anatomy) -> list[Strokes]:
         wall = lung_lateral(anatomy, np.array(spine_end + 0.42 * drop + 0.012))
         width = float(wall) + 0.011
         end = 2.45 - 0.06 * rib
-        y = spine_end + drop * (1 - np.cos(angle)) / 2 - 0.010 * np.sin(np.minimum(2 * angle, np.pi))
+        y = (
+            spine_end
+            + drop * (1 - np.cos(angle)) / 2
+            - 0.010 * np.sin(np.minimum(2 * angle, np.pi))
+        )
         x = np.maximum(width * np.sin(angle), 0.02)
         in_space = step * np.hypot(
             width * np.cos(angle), np.hypot(0.36 * width * np.sin(angle), drop / 2 * np.sin(angle))
@@ -149,7 +154,9 @@ def scapula_blades(frame: Frame, anatomy: Anatomy) -> np.ndarray:
     inner = anatomy.half_width + anatomy.scapula - 0.045
     outer = anatomy.half_width + 0.075 - 0.11 * np.clip((frame.y - 0.22) / 0.24, 0, 1)
     plate = frame.step(x - inner, 0.01) * frame.step(outer - x, 0.02)
-    return 0.5 * SCAPULA * plate * frame.step(frame.y - 0.20, 0.02) * frame.step(0.45 - frame.y, 0.02)
+    return (
+        0.5 * SCAPULA * plate * frame.step(frame.y - 0.20, 0.02) * frame.step(0.45 - frame.y, 0.02)
+    )
 
 
 def spine(frame: Frame, anatomy: Anatomy) -> np.ndarray:
@@ -163,7 +170,9 @@ def spine(frame: Frame, anatomy: Anatomy) -> np.ndarray:
     disc = np.clip(1 - ((np.abs(place) - 0.5) / 0.13) ** 2, 0, 1)
     column = frame.step(width - away, 0.010)
     cortex = np.clip(1 - ((away - width) / 0.006) ** 2, 0, 1)
-    pedicles = np.clip(1 - ((away - 0.62 * width) / 0.006) ** 2 - ((place + 0.12) / 0.18) ** 2, 0, 1)
+    pedicles = np.clip(
+        1 - ((away - 0.62 * width) / 0.006) ** 2 - ((place + 0.12) / 0.18) ** 2, 0, 1
+    )
     process = np.clip(1 - (x / 0.0055) ** 2 - ((place - 0.15) / 0.28) ** 2, 0, 1)
     bony = column * (0.78 - 0.30 * disc) + 0.14 * cortex * (1 - disc)
     return VERTEBRA * (bony + 0.28 * pedicles + 0.28 * process)

@@ -24,7 +24,9 @@ def trunk(frame: Frame, anatomy: Anatomy) -> np.ndarray:
 def _shoulder_line(anatomy: Anatomy, x: np.ndarray) -> np.ndarray:
     """Height of the skin over neck and shoulder at distance x from the midline."""
     out = np.clip((x - anatomy.neck) / (0.44 - anatomy.neck), 0, 1.6)
-    return 0.045 + anatomy.shoulder * (0.9 * out**0.8 - 0.15 * out + 0.45 * np.clip(out - 0.85, 0, 1))
+    return 0.045 + anatomy.shoulder * (
+        0.9 * out**0.8 - 0.15 * out + 0.45 * np.clip(out - 0.85, 0, 1)
+    )
 
 
 def _torso(frame: Frame, anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:

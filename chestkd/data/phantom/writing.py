@@ -58,6 +58,7 @@ def generate(
         FileExistsError: the folder, or the unfinished one beside it, holds something else.
         OSError: no space left; what was drawn stays in `FOLDER.partial`, and the same
             call goes on from there.
+
     """
     folder = Path(folder)
     if processes is None:
