@@ -9,7 +9,7 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules host reason \
-	--rerun-incomplete --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
+	--rerun-incomplete --nolock --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1

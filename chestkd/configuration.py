@@ -47,6 +47,8 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return _convert_union(value, arguments, where)
     if origin is tuple:
         return _convert_tuple(value, arguments[0], where)
+    if origin is Mapping:
+        return _convert_mapping(value, arguments, where)
     if hint is float and type(value) is int:
         return float(value)
     # bool is a subclass of int, yet `epochs: true` is a mistake.
@@ -67,3 +69,13 @@ def _convert_tuple(value: Any, hint: Any, where: str) -> tuple:
     if not isinstance(value, list | tuple):
         raise ValueError(f"{where}: expected a list, received {value!r}")
     return tuple(convert(item, hint, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _convert_mapping(value: Any, hints: tuple, where: str) -> dict:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: expected a mapping, received {value!r}")
+    key_hint, item_hint = hints
+    return {
+        convert(key, key_hint, where): convert(item, item_hint, f"{where}: {key}")
+        for key, item in value.items()
+    }

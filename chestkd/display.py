@@ -8,6 +8,7 @@ import base64
 import html
 import io
 from collections.abc import Mapping
+from numbers import Real
 from urllib.parse import quote
 
 import matplotlib.pyplot as plt
@@ -32,7 +33,7 @@ def table(
     ``source`` is the study's caption. ``formats`` maps columns to format specifications such as
     ".3f"; missing values show as an empty cell. ``bold`` (same shape, bool) marks cells.
     """
-    header = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    header = "".join(_header(column, frame[column]) for column in frame.columns)
     rows = []
     for position, values in enumerate(frame.itertuples(index=False)):
         cells = []
@@ -40,8 +41,9 @@ def table(
             text = html.escape(_format(value, (formats or {}).get(column, "")))
             if bold is not None and bold.iloc[position][column]:
                 text = f"<strong>{text}</strong>"
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{text}</td>")
+            cells.append(
+                f'<td class="number">{text}</td>' if _is_number(value) else f"<td>{text}</td>"
+            )
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return HTML(
         f'<div class="chestkd-table" id="{name}"><table>'
@@ -49,6 +51,15 @@ def table(
         f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<p class="chestkd-source">{html.escape(source)} · {_csv_link(frame, name)}</p></div>'
     )
+
+
+def _header(column: object, values: pd.Series) -> str:
+    numbers = ' class="number"' if all(map(_is_number, values)) else ""
+    return f'<th scope="col"{numbers}>{html.escape(str(column))}</th>'
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _format(value: object, specification: str) -> str:

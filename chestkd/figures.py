@@ -115,9 +115,10 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Loss and AUC by epoch for one or more runs, training dashed and validation solid."""
     figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
     for colour, (title, history) in zip(_COLOURS, histories.items(), strict=False):
-        losses.plot(history["epoch"], history["loss"], "--", color=colour)
-        losses.plot(history["epoch"], history["validation_loss"], color=colour)
-        areas.plot(history["epoch"], history["validation_auc"], color=colour, label=title)
+        style = {"color": colour, "marker": "." if len(history) < 20 else None}
+        losses.plot(history["epoch"], history["loss"], "--", **style)
+        losses.plot(history["epoch"], history["validation_loss"], **style)
+        areas.plot(history["epoch"], history["validation_auc"], label=title, **style)
     losses.plot([], [], "--", color="gray", label="training")
     losses.plot([], [], color="gray", label="validation")
     losses.set(xlabel="epoch", ylabel="loss (cross-entropy)")

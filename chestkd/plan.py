@@ -113,13 +113,20 @@ class PlannedRun:
             data=data,
             size=preset.size,
             split=preset.split,
-            recipe=recipe or preset.recipe,
+            recipe=recipe or preset.recipe_of(self.network),
             teaching=teaching,
             seed=run_seed(self.strategy, self.network, self.teacher, self.seed),
             split_seed=preset.split_seed,
-            weights=preset.weights,
+            weights=_initial_weights(preset, self.network),
             scaling=scaling,
         )
+
+
+def _initial_weights(preset: Preset, network: str) -> str | None:
+    """The preset's; a network for which there are no ImageNet weights starts from its seed."""
+    if preset.weights == "imagenet" and NETWORKS[network].weights_file is None:
+        return None
+    return preset.weights
 
 
 def grid_runs(preset: Preset) -> list[PlannedRun]:
@@ -136,23 +143,25 @@ def grid_runs(preset: Preset) -> list[PlannedRun]:
 
 
 def planned_runs(preset: Preset) -> list[PlannedRun]:
-    """Every run that the preset's tables and figures need: base, grid, taught."""
-    base = [
-        PlannedRun("base", network, seed) for seed in preset.seeds for network in preset.networks
-    ]
-    taught = [
-        run
-        for seed in preset.seeds
-        for strategy in preset.strategies
-        if strategy != "base"
-        for run in _taught_runs(preset, strategy, seed)
-    ]
-    return [*base, *grid_runs(preset), *dict.fromkeys(taught)]
+    """Every run that the preset's tables and figures need, each once.
+
+    Seed by seed, so that a sweep that is stopped has whole tables of its first seeds; within a
+    seed a run comes after those that it needs: base, grid, taught.
+    """
+    runs: list[PlannedRun] = []
+    for seed in preset.seeds:
+        runs += [PlannedRun("base", network, seed) for network in preset.networks]
+        runs += grid_runs(preset) if seed == preset.seeds[0] else []
+        for strategy in preset.strategies:
+            runs += _taught_runs(preset, strategy, seed)
+    return list(dict.fromkeys(runs))
 
 
 def _taught_runs(preset: Preset, strategy: str, seed: int) -> list[PlannedRun]:
-    runs = []
-    for student, teacher in preset.pairs:
-        network, by = roles(strategy, student, teacher)
-        runs.append(PlannedRun(strategy, network, seed, by))
-    return runs
+    if strategy == "base":
+        return []
+    # Self-training needs no other network, so neither does a preset that asks for nothing else.
+    alone = [(student, student) for student in preset.students]
+    pairs = alone if strategy == "self-training" else preset.pairs
+    taught = [roles(strategy, student, teacher) for student, teacher in pairs]
+    return [PlannedRun(strategy, network, seed, by) for network, by in taught]

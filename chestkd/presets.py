@@ -1,8 +1,10 @@
 """Presets: one YAML file says what is run, on which phantom, how large and how long."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -54,6 +56,9 @@ class Preset:
     size: int
     networks: tuple[str, ...]
     recipe: Recipe
+    # The recipe of a network that needs its own; every run of that network uses it. The file
+    # names only what differs from `recipe`.
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
     # Student and teacher of each row of Table 1.
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = ()
@@ -79,14 +84,33 @@ class Preset:
         for strategy in self.strategies:
             if strategy not in STRATEGIES:
                 raise ValueError(f"unknown strategy {strategy!r}; allowed: {', '.join(STRATEGIES)}")
-        for name in ("networks", "seeds"):
+        for network in self.recipes:
+            if network not in self.networks:
+                raise ValueError(f"recipes: {network!r} is not in networks")
+        for name in ("networks", "seeds", "students", "teachers", "strategies"):
             values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
+            needed = name in ("networks", "seeds") and not values
+            if needed or len(set(values)) < len(values):
                 raise ValueError(f"{name} must be a list without repetitions, not {list(values)}")
+        self._check_pairs()
         if self.scaling not in ("weights", "training-set"):
             raise ValueError(f"scaling must be weights or training-set, not {self.scaling!r}")
         if self.resamples < 1:
             raise ValueError(f"resamples must be at least 1, not {self.resamples}")
+
+    def _check_pairs(self) -> None:
+        """Refuse a strategy, or a grid, that would have nothing to run."""
+        if not self.students and "self-training" in self.strategies:
+            raise ValueError("strategy 'self-training' needs students")
+        for strategy in self.strategies:
+            if strategy not in ("base", "self-training") and not self.pairs:
+                raise ValueError(f"strategy {strategy!r} needs students and teachers")
+        if self.distillation.has_grid and not self.pairs:
+            raise ValueError("a grid over alpha and temperature needs students and teachers")
+
+    def recipe_of(self, network: str) -> Recipe:
+        """How a network is trained, whoever teaches it."""
+        return self.recipes.get(network, self.recipe)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -109,5 +133,17 @@ def load(name: str) -> Preset:
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML: {error}") from None
     if isinstance(values, dict):
-        values = {"name": path.stem, **values}
+        values = {"name": path.stem, **_with_whole_recipes(values)}
     return from_mapping(Preset, values, str(path))
+
+
+def _with_whole_recipes(values: dict[str, Any]) -> dict[str, Any]:
+    """The recipe of each network completed from the common one."""
+    common, own = values.get("recipe"), values.get("recipes")
+    if not isinstance(common, dict) or not isinstance(own, dict):
+        return values  # missing, or a mistake that the check of types names
+    whole = {
+        network: {**common, **changes} if isinstance(changes, dict) else changes
+        for network, changes in own.items()
+    }
+    return {**values, "recipes": whole}

@@ -11,7 +11,7 @@ from typing import Any
 from chestkd import provenance, workspace
 from chestkd.data import nih
 from chestkd.data.dataset import Dataset
-from chestkd.data.phantom.specification import PhantomSpecification
+from chestkd.data.phantom.specification import DRAWING, PhantomSpecification
 from chestkd.data.prepare import Prepared, pixel_statistics, prepare
 from chestkd.data.splits import PARTS, Split, split
 from chestkd.plan import PlannedRun, grid_runs, planned_runs
@@ -178,8 +178,8 @@ class Study:
 
 
 def phantom_name(specification: PhantomSpecification) -> str:
-    """Folder name of a phantom: readable, and ends in a hash of all its knobs."""
-    knobs = json.dumps(specification.as_dict(), sort_keys=True)
+    """Folder name of a phantom: readable, and ends in a hash of its knobs and its drawing."""
+    knobs = json.dumps([DRAWING, specification.as_dict()], sort_keys=True)
     digest = hashlib.sha256(knobs.encode()).hexdigest()[:8]
     return f"phantom-{specification.images}x{specification.size}px-{digest}"
 

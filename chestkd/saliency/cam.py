@@ -18,8 +18,8 @@ def class_activations(
 ) -> np.ndarray:
     """CAM at the size of the last feature map: (N, h, w) float32, in logits.
 
-    Its mean over the map plus the bias of the finding is the finding's logit, exactly: the
-    networks average the last feature map and have one dense layer after it.
+    Its mean over the map plus the bias of the finding is the finding's logit: the networks
+    average the last feature map and have one dense layer after it.
     """
     images = check_images(model, images)
     kernel = keras.ops.convert_to_numpy(model.get_layer("logits").kernel)  # (channels, 14)
@@ -30,7 +30,13 @@ def class_activations(
         for start in range(0, len(images), size)
     ]
     weights = kernel[:, finding_index(finding)]
-    return np.concatenate([np.asarray(part, np.float32) @ weights for part in parts])
+    maps = np.concatenate([np.asarray(part, np.float32) @ weights for part in parts])
+    if not np.isfinite(maps).all():
+        raise ValueError(
+            f"{model.name} gives class activations for {finding} that are not finite; are its "
+            "weights?"
+        )
+    return maps
 
 
 def class_activation_map(

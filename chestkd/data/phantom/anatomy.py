@@ -25,6 +25,8 @@ class Anatomy:
     dome_height: float
     # Heart width over the inner width of the chest.
     cardiothoracic_ratio: float
+    # Roundness of the left ventricle: low is a steep heart, high one that lies flat.
+    heart_roundness: float
     # Size of the aortic knob, and how far the descending aorta bulges (grows with age).
     aortic_knob: float
     # Soft tissue around the rib cage: width beyond the ribs, and its thickness.
@@ -92,6 +94,7 @@ def draw_anatomy(rng: np.random.Generator, female: bool, age: float) -> Anatomy:
         domes=(dome, dome + 0.022 + 0.006 * normal[3]),
         dome_height=0.075 + 0.010 * normal[4],
         cardiothoracic_ratio=0.435 + 0.025 * normal[5] + 0.035 * old + 0.05 * child,
+        heart_roundness=0.80 + 0.16 * uniform[6],
         aortic_knob=0.030 + 0.004 * normal[6] + 0.008 * old - 0.008 * child,
         fat=float(np.clip(0.065 + 0.03 * normal[7], 0.02, 0.16)),
         breast=float(np.clip(0.55 + 0.28 * normal[8], 0.1, 1.3)) * float(female and age > 13),

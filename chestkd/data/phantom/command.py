@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         note = "" if required or knob.default is None else f" (default {knob.default})"
         parser.add_argument(
             "--" + knob.name.replace("_", "-"),
-            type={int: int, float: float}.get(knob.type, str),  # type: ignore[call-overload]
+            type=knob.type if knob.type in (int, float) else str,
             required=required,
             default=None if required else knob.default,
             help=_HELP[knob.name] + note,

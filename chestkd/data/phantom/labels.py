@@ -17,7 +17,7 @@ from scipy import special
 
 from chestkd.data.phantom.specification import PhantomSpecification
 from chestkd.data.phantom.streams import Stream, generator
-from chestkd.findings import FINDINGS, encode
+from chestkd.findings import FINDINGS, encode, finding_index
 
 REAL = Path(__file__).parent / "real"
 
@@ -165,10 +165,9 @@ class Plan:
     def __len__(self) -> int:
         return len(self.patient)
 
-    @property
-    def names(self) -> list[str]:
-        """File names in NIH's pattern, patient and visit."""
-        return [f"{p:08d}_{v:03d}.png" for p, v in zip(self.patient, self.visit, strict=True)]
+    def name(self, row: int) -> str:
+        """File name of one image in NIH's pattern, patient and visit."""
+        return f"{self.patient[row]:08d}_{self.visit[row]:03d}.png"
 
 
 def draw_plan(specification: PhantomSpecification) -> Plan:
@@ -249,7 +248,7 @@ def draw_shortcuts(
     if specification.shortcut is None:
         return np.zeros(len(truth), bool)
     rng = generator(specification.seed, Stream.DEVICES)
-    present = truth[:, FINDINGS.index(specification.shortcut)]
+    present = truth[:, finding_index(specification.shortcut)]
     chance = np.where(
         present, specification.shortcut_chance_with, specification.shortcut_chance_without
     )

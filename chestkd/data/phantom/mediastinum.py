@@ -6,7 +6,7 @@ from scipy.interpolate import PchipInterpolator
 from chestkd.data.phantom.anatomy import SIDES, Anatomy, heart_half_widths
 from chestkd.data.phantom.frame import Frame
 
-# Share of the lungs' air in front of and behind the heart that the heart leaves visible.
+# Heights at which the borders of the mediastinum are tabulated.
 _ROWS = np.linspace(-0.2, 1.2, 700)
 
 
@@ -23,12 +23,14 @@ def borders(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
     length = floor - anatomy.apex
     at = anatomy.apex + length * np.array([0.0, 0.16, 0.255, 0.34, 0.42, 0.52])
     waist = 0.052 + 0.10 * (left - 0.2)
+    flank = waist + 0.022 + 0.1 * (anatomy.heart_roundness - 0.88)
+    bulge = anatomy.heart_roundness * left
     left_y = [-0.2, *at, floor - 0.10, floor - 0.035, floor + 0.03, floor + 0.10, 1.2]
-    left_x = [0.055, 0.045, 0.030 + 0.25 * knob, 0.024 + knob, 0.045, waist + 0.008, waist + 0.022,
-              0.90 * left, 1.0 * left, 0.93 * left, 0.5 * left, 0.05]  # fmt: skip
+    left_x = [0.055, 0.045, 0.030 + 0.25 * knob, 0.024 + knob, 0.045, waist + 0.008, flank]
+    left_x += [bulge, left, 0.93 * left, 0.5 * left, 0.05]
     right_y = [-0.2, *at[[0, 2, 3, 5]], floor - 0.13, floor - 0.07, floor - 0.01, floor + 0.06, 1.2]
-    right_x = [0.050, 0.044, 0.040, 0.042, 0.052, 0.86 * right, 1.0 * right, 0.94 * right,
-               0.6 * right, 0.05]  # fmt: skip
+    right_x = [0.050, 0.044, 0.040, 0.042, 0.052]
+    right_x += [0.86 * right, right, 0.94 * right, 0.6 * right, 0.05]
     return (
         PchipInterpolator(right_y, right_x)(_ROWS),
         PchipInterpolator(left_y, left_x)(_ROWS),

@@ -98,7 +98,7 @@ def add(layers: Layers, mimics: Mimics, rng: np.random.Generator) -> None:
         side = pick_side(rng)
         floor = anatomy.dome(side)
         x = side * (heart_edge(anatomy, side, floor - 0.02) + 0.005)
-        layers.air *= 1 - 0.5 * np.exp(-blob(layers, x, floor + 0.01, 0.045, 0.035))
+        layers.air *= 1 - 0.45 * np.exp(-blob(layers, x, floor + 0.01, 0.055, 0.045))
     if mimics.skin_fold:
         side = pick_side(rng)
         edge = side * frame.x - (0.24 + 0.06 * amount[4] - 0.12 * (frame.y - 0.4))
@@ -122,7 +122,7 @@ def add(layers: Layers, mimics: Mimics, rng: np.random.Generator) -> None:
         corner = np.clip((0.035 + 0.035 * amount[6] - (bottom - frame.y)) / 0.06, 0, 1)
         layers.air *= 1 - frame.step(0.05 * corner - wall, 0.012) * layers.side(side)
     if mimics.crowded_bases:
-        floor = np.where(frame.x < 0, *anatomy.domes)
-        base = np.clip(1 - (floor - frame.y) / 0.16, 0, 1) * layers.lung
+        floors = np.where(frame.x < 0, *anatomy.domes)
+        base = np.clip(1 - (floors - frame.y) / 0.16, 0, 1) * layers.lung
         layers.air *= 1 - (0.10 + 0.15 * amount[5]) * base
         layers.vessels *= 1 + 0.5 * base

@@ -19,6 +19,10 @@ class Exposure:
     scatter: float
     # Width in image widths of the blur of the focal spot and of motion.
     blur: float
+    # Collimation: distance of each edge of the field from that of the image (top, bottom,
+    # left, right), in image widths, and grey level of what lies outside.
+    collimation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    outside: float = 0.0
 
 
 def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure:
@@ -26,12 +30,16 @@ def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure
     normal = rng.standard_normal(5)
     ap = view == "AP"
     photons = 9000 * np.exp(0.35 * normal[0]) * (0.5 if ap else 1.0)
+    collimated = rng.random(4) < (0.12 if ap else 0.08)
+    edges = np.where(collimated, 0.06 * rng.random(4), 0.0)
     return Exposure(
         photons=photons / max(noise, 1e-9) ** 2,
         gamma=float(np.exp(0.16 * normal[1])),
         gain=float(np.clip(0.95 + 0.10 * normal[2], 0.65, 1.04)),
         scatter=float(np.clip(0.10 + 0.03 * normal[3] + (0.10 if ap else 0), 0.02, 0.4)),
         blur=0.0008 * float(np.exp(0.3 * normal[4])) * (1.3 if ap else 1.0),
+        collimation=(float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])),
+        outside=0.0 if rng.random() < 0.8 else 1.0,
     )
 
 
@@ -60,7 +68,16 @@ def develop(
     grey = 1 - np.clip(transmitted, 0, 1)
     low, high = np.quantile(grey, [0.01, 0.99])
     grey = np.clip((grey - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
-    return np.floor(255 * grey**exposure.gamma + 0.5).astype(np.uint8)
+    grey = _collimate(grey**exposure.gamma, exposure)
+    return np.floor(255 * grey + 0.5).astype(np.uint8)
+
+
+def _collimate(grey: np.ndarray, exposure: Exposure) -> np.ndarray:
+    size = len(grey)
+    top, bottom, left, right = (round(edge * size) for edge in exposure.collimation)
+    field = np.full_like(grey, exposure.outside)
+    field[top : size - bottom, left : size - right] = grey[top : size - bottom, left : size - right]
+    return field
 
 
 def _veil(transmitted: np.ndarray) -> np.ndarray:

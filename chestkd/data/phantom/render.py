@@ -50,14 +50,19 @@ class Radiograph:
     layers: Layers
 
 
-def draw(visit: Visit, specification: PhantomSpecification) -> Radiograph:
-    """Draw one visit; the same visit and specification give the same pixels."""
+def draw(
+    visit: Visit, specification: PhantomSpecification, shown: mimics.Mimics | None = None
+) -> Radiograph:
+    """Draw one visit; the same visit and specification give the same pixels.
+
+    `shown` forces the mimics, which are otherwise drawn at the specification's rate.
+    """
     seed = specification.seed
     who, when = (visit.patient,), (visit.patient, visit.number)
     anatomy = draw_anatomy(generator(seed, Stream.ANATOMY, *who), visit.female, visit.age)
     pose_rng = generator(seed, Stream.POSE, *when)
     anatomy = at_visit(anatomy, pose_rng, visit.view)
-    shown = mimics.draw_mimics(
+    shown = shown or mimics.draw_mimics(
         generator(seed, Stream.MIMICS, *who),
         generator(seed, Stream.MIMICS, *when),
         specification.mimic_rate,

@@ -20,27 +20,29 @@ class Signature:
     # Strength of the sign at severity 0 and at severity 1.
     faint: float
     marked: float
+    # Exponent of the severity in between: above 1, most cases are subtle.
+    curve: float
     draw: Draw
     shape: Shape | None = None
 
     def strength(self, severity: float) -> float:
         """Strength of the sign at a severity in 0 to 1."""
-        return self.faint + (self.marked - self.faint) * severity
+        return self.faint + (self.marked - self.faint) * severity**self.curve
 
 
 SIGNATURES = {
-    "Atelectasis": Signature(0.15, 0.9, opacities.atelectasis, pleura.volume_loss_shape),
-    "Cardiomegaly": Signature(0.20, 1.0, pleura.cardiomegaly, pleura.cardiomegaly_shape),
-    "Effusion": Signature(0.00, 0.50, pleura.effusion),
-    "Infiltration": Signature(0.05, 0.65, opacities.infiltration),
-    "Mass": Signature(0.20, 0.85, opacities.mass),
-    "Nodule": Signature(0.40, 1.1, opacities.nodule),
-    "Pneumonia": Signature(0.08, 0.7, opacities.pneumonia),
-    "Pneumothorax": Signature(0.08, 0.9, pleura.pneumothorax),
-    "Consolidation": Signature(0.05, 0.6, opacities.consolidation),
-    "Edema": Signature(0.05, 0.6, opacities.edema),
-    "Emphysema": Signature(0.20, 1.0, pleura.emphysema, pleura.emphysema_shape),
-    "Fibrosis": Signature(0.15, 0.8, opacities.fibrosis, pleura.fibrosis_shape),
-    "Pleural_Thickening": Signature(0.50, 1.6, pleura.pleural_thickening),
-    "Hernia": Signature(0.08, 0.7, pleura.hernia),
+    "Atelectasis": Signature(0.25, 1.3, 1.2, opacities.atelectasis, pleura.volume_loss_shape),
+    "Cardiomegaly": Signature(0.20, 1.0, 1.0, pleura.cardiomegaly, pleura.cardiomegaly_shape),
+    "Effusion": Signature(0.00, 1.0, 2.2, pleura.effusion),
+    "Infiltration": Signature(0.04, 0.8, 1.7, opacities.infiltration),
+    "Mass": Signature(0.20, 0.9, 1.0, opacities.mass),
+    "Nodule": Signature(0.40, 1.2, 1.0, opacities.nodule),
+    "Pneumonia": Signature(0.05, 0.9, 1.6, opacities.pneumonia),
+    "Pneumothorax": Signature(0.08, 1.0, 1.3, pleura.pneumothorax),
+    "Consolidation": Signature(0.02, 0.9, 2.0, opacities.consolidation),
+    "Edema": Signature(0.01, 0.9, 2.0, opacities.edema),
+    "Emphysema": Signature(0.15, 1.0, 1.0, pleura.emphysema, pleura.emphysema_shape),
+    "Fibrosis": Signature(0.15, 1.1, 1.3, opacities.fibrosis, pleura.fibrosis_shape),
+    "Pleural_Thickening": Signature(0.45, 1.8, 1.0, pleura.pleural_thickening),
+    "Hernia": Signature(0.15, 1.0, 1.2, pleura.hernia),
 }

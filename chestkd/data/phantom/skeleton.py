@@ -53,7 +53,8 @@ def ribbon(
     """A band of constant height along a centre line, brighter at both rims.
 
     Args:
-        points: (N, 2) centre line. lengths: (N,) stretch of bone that each point stands for.
+        points: (N, 2) centre line.
+        lengths: (N,) stretch of bone that each point stands for.
         half_width: of the band, in chest units, one or (N,).
         weight: attenuation of the band, one or (N,).
         across: direction (x, y) in which the band is wide.
@@ -132,9 +133,14 @@ def shoulders(anatomy: Anatomy) -> list[Strokes]:
     tip = np.array([inner + 0.035, 0.455])
     for side in SIDES:
         mirror = np.array([side, 1])
-        blade = [[joint[0] - 0.05, 0.20], [inner + 0.02, 0.19], [inner, 0.27],
-                 [inner + 0.008, 0.38], tip, [joint[0] - 0.065, 0.34], [joint[0] - 0.035, 0.25]]  # fmt: skip
-        points, lengths = polyline(np.array(blade) * mirror, 0.003)
+        outer = [[joint[0] - 0.065, 0.34], [joint[0] - 0.035, 0.25]]
+        blade = [
+            [joint[0] - 0.05, 0.20],
+            [inner + 0.02, 0.19],
+            [inner, 0.27],
+            [inner + 0.008, 0.38],
+        ]
+        points, lengths = polyline(np.array([*blade, tip, *outer]) * mirror, 0.003)
         parts.append(ribbon(points, lengths, 0.004, 0.9 * SCAPULA, (1.0, 0.0)))
         spine = [[inner + 0.01, 0.235], [joint[0] - 0.06, 0.175], [joint[0] + 0.01, 0.155]]
         points, lengths = polyline(np.array(spine) * mirror, 0.003)

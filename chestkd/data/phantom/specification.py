@@ -6,6 +6,8 @@ from typing import Any
 from chestkd.findings import finding_index
 
 SMALLEST_SIZE = 32
+# Raised whenever the same specification would give other pixels or labels.
+DRAWING = 2
 
 
 @dataclass(frozen=True)

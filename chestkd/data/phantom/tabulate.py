@@ -9,7 +9,9 @@ next to this file, into `real/`:
 - `label_sets.csv`: the joint table, how many images have this view and this label set;
 - `histories.csv.gz`: for each of the 30,805 patients, without name or number: official
   list, sex, age at the first image, the years that pass before each image, and the row of
-  `label_sets.csv` of each image, in order.
+  `label_sets.csv` of each image, in order;
+- `statistics.csv` and `visits.csv` (patients by number of images): what the book
+  compares a phantom with.
 """
 
 import argparse
@@ -19,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-REAL = Path(__file__).parent / "real"
+from chestkd.data.phantom.labels import REAL
+from chestkd.data.phantom.statistics import patient_sums, statistics, visit_counts
 
 
 def read_metadata(folder: Path) -> pd.DataFrame:
@@ -75,17 +78,26 @@ def histories(metadata: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def main() -> None:
-    """Write both tables."""
-    parser = argparse.ArgumentParser(description="Recompute the phantom's tables of real labels.")
-    parser.add_argument("folder", type=Path, help="folder with NIH's metadata")
-    metadata = read_metadata(parser.parse_args().folder)
+def write_tables(metadata: pd.DataFrame) -> None:
+    """Write all four files into `REAL`."""
     table = joint_table(metadata)
     REAL.mkdir(exist_ok=True)
     table.to_csv(REAL / "label_sets.csv", index=False)
     content = histories(metadata, table).to_csv(index=False).encode()
     (REAL / "histories.csv.gz").write_bytes(gzip.compress(content, 9, mtime=0))
-    print(f"{len(table)} label sets, {len(metadata)} images written to {REAL}")
+    values = statistics(patient_sums(metadata).sum().to_frame().T).iloc[0]
+    values.round(5).to_csv(REAL / "statistics.csv", index_label="statistic", header=["value"])
+    visits = visit_counts(metadata).rename("patients")
+    visits.to_csv(REAL / "visits.csv", index_label="images")
+
+
+def main() -> None:
+    """Recompute the tables from the folder on the command line."""
+    parser = argparse.ArgumentParser(description="Recompute the phantom's tables of real labels.")
+    parser.add_argument("folder", type=Path, help="folder with NIH's metadata")
+    metadata = read_metadata(parser.parse_args().folder)
+    write_tables(metadata)
+    print(f"tables of {len(metadata)} images written to {REAL}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def trunk(frame: Frame, anatomy: Anatomy) -> np.ndarray:
     block *= 1 + 0.28 * np.clip((y - 0.62) / 0.3, 0, 1)
     block *= BODY * (1 + 1.2 * (anatomy.fat - 0.065))
     if anatomy.breast > 0:
-        block += 0.62 * anatomy.breast * _breasts(frame, anatomy)
+        block += 0.80 * anatomy.breast * _breasts(frame, anatomy)
     return block
 
 
@@ -65,7 +65,7 @@ def _breasts(frame: Frame, anatomy: Anatomy) -> np.ndarray:
         across = (side * frame.x - 0.60 * anatomy.half_width) / (1.08 * radius)
         along = (frame.y - anatomy.breast_height) / radius
         inside = np.clip(1 - across**2 - along**2, 0, 1)
-        shadow += np.sqrt(inside) * np.clip(0.75 + 0.45 * along, 0, 1)
+        shadow += np.sqrt(inside) * np.clip(0.40 + 0.60 * along, 0, 1)
     return shadow
 
 

@@ -1,0 +1,149 @@
+"""How many saliency maps a second, beside PAIR's `saliency` and tf-keras-vis on the same network?
+
+    python benchmarks/saliency_maps.py --network mobilenet-v1 --size 64
+
+Needs the TensorFlow backend; PAIR's and tf-keras-vis's columns stay empty where they are not
+installed. PAIR's loops call the same compiled gradient function as ours, and its integrated
+gradients take all steps in one batch, the most that it can do. All three explain the same images,
+in alternating rounds after one that warms up; printed is the median. A few minutes on two cores.
+"""
+
+import argparse
+import importlib.util
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tqdm
+
+from chestkd import backend, networks, saliency
+from chestkd.findings import finding_index
+from chestkd.saliency.batching import batch_size, bytes_per_image
+
+FINDING = "Mass"
+INDEX = finding_index(FINDING)
+SIGMA = 0.15
+
+# Makes the maps of all images (N, H, W), signed.
+Explain = Callable[[np.ndarray], np.ndarray]
+
+
+def ours(model: keras.Model, samples: int, steps: int, memory: int) -> dict[str, Explain]:
+    """The library's own functions, by the title of the row."""
+    settings = saliency.Settings(samples=samples, steps=steps, sigma=SIGMA)
+    return {
+        saliency.METHODS[name].title: lambda images, name=name: saliency.compute(
+            name, model, FINDING, images, settings, memory=memory
+        )
+        for name in (
+            "gradient",
+            "smoothgrad",
+            "integrated-gradients",
+            "smoothgrad-integrated-gradients",
+        )
+    }
+
+
+def pair(model: keras.Model, samples: int, steps: int) -> dict[str, Explain]:
+    """PAIR's classes, image by image as they are made."""
+    from saliency import core
+
+    def call(
+        images: np.ndarray, call_model_args: object = None, expected_keys: object = None
+    ) -> dict[str, np.ndarray]:
+        gradients = backend.input_gradients(model, INDEX, images[..., None])[0]
+        return {core.INPUT_OUTPUT_GRADIENTS: gradients[..., 0]}
+
+    smooth = {"stdev_spread": SIGMA, "nsamples": samples, "magnitude": False}
+    path = {"x_steps": steps, "batch_size": steps}
+    gradient, integrated = core.GradientSaliency(), core.IntegratedGradients()
+
+    def each(explain: Callable, **options: object) -> Explain:
+        return lambda images: np.stack(
+            [explain(image.astype(np.float32), call, **options) for image in images]
+        )
+
+    return {
+        "Gradient": each(gradient.GetMask),
+        "SmoothGrad": each(gradient.GetSmoothedMask, **smooth),
+        "Integrated gradients": each(integrated.GetMask, **path),
+        "SmoothGrad integrated gradients": each(integrated.GetSmoothedMask, **smooth, **path),
+    }
+
+
+def tf_keras_vis(model: keras.Model, samples: int) -> dict[str, Explain]:
+    """tf-keras-vis takes all images at once; it has no integrated gradients."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tf_keras_vis.saliency import Saliency
+
+    explain = Saliency(model)
+
+    def maps(images: np.ndarray, **options: object) -> np.ndarray:
+        found = explain(
+            lambda logits: logits[:, INDEX],
+            images[..., None].astype(np.float32),
+            gradient_modifier=None,
+            normalize_map=False,
+            keepdims=True,
+            **options,
+        )
+        return found[..., 0]
+
+    smooth = {"smooth_samples": samples, "smooth_noise": SIGMA}
+    return {"Gradient": maps, "SmoothGrad": lambda images: maps(images, **smooth)}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", default="mobilenet-v1", choices=networks.NETWORKS)
+    parser.add_argument("--size", type=int, default=64, help="pixels (default 64)")
+    parser.add_argument("--images", type=int, default=8, help="explained at once (default 8)")
+    parser.add_argument("--samples", type=int, default=25, help="noisy copies (default 25)")
+    parser.add_argument("--steps", type=int, default=25, help="on the path (default 25)")
+    parser.add_argument("--memory", type=float, default=2.0, help="GiB (default 2)")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    if backend.name() != "tensorflow":
+        parser.error("the comparison needs KERAS_BACKEND=tensorflow")
+    warnings.filterwarnings("ignore", message="(?s).*The structure of `inputs`")
+    memory = int(arguments.memory * 2**30)
+    model = networks.build(arguments.network, arguments.size, seed=0)
+    images = np.random.default_rng(0).integers(
+        0, 256, (arguments.images, arguments.size, arguments.size), np.uint8
+    )
+    found = {"ours": ours(model, arguments.samples, arguments.steps, memory)}
+    if importlib.util.find_spec("saliency"):
+        found["PAIR"] = pair(model, arguments.samples, arguments.steps)
+    if importlib.util.find_spec("tf_keras_vis"):
+        found["tf-keras-vis"] = tf_keras_vis(model, arguments.samples)
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for _ in tqdm.trange(arguments.rounds + 1, desc="rounds"):
+        for title, methods in found.items():
+            for method, explain in methods.items():
+                start = time.perf_counter()
+                maps = explain(images)
+                seconds.setdefault((title, method), []).append(time.perf_counter() - start)
+                assert maps.shape == images.shape
+    print(
+        f"{arguments.network} at {arguments.size} px, {len(images)} images, {arguments.samples} "
+        f"samples, {arguments.steps} steps; batches of up to {batch_size(model, memory)} "
+        f"({bytes_per_image(model) / 2**20:.0f} MiB an image); maps/s"
+    )
+    print(f"{'':34}{'ours':>12}{'PAIR':>12}{'tf-keras-vis':>14}")
+    for method in found["ours"]:
+        cells = [
+            f"{len(images) / statistics.median(seconds[title, method][1:]):.2f}"
+            if (title, method) in seconds
+            else "-"
+            for title in ("ours", "PAIR", "tf-keras-vis")
+        ]
+        print(f"{method:34}{cells[0]:>12}{cells[1]:>12}{cells[2]:>14}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""Tables 1 and 2 of the paper with the measured numbers beside the printed ones."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from chestkd.architectures import NETWORKS
+from chestkd.comparison import NOT_PLANNED, Cell, Cells, Measured, Measurements, estimate
+from chestkd.paper import published
+from chestkd.paper.comparisons import RunKey
+from chestkd.runs import Run
+from chestkd.strategies import roles
+from chestkd.timing import hardware, images_per_second, procedure_seconds, teaching_run
+
+# The strategies whose runs of a network by itself are one procedure under three names.
+ONE_PROCEDURE = ("self-training", "standard", "reversed")
+# In Table 1 each teacher's own base training stands in the first column.
+TEACHER_BASE = "teacher, base"
+# The lines of a row of Table 1 in `table1_layout`.
+LINES = ("paper", "measured", "95 % interval", "difference")
+_COLUMNS = (TEACHER_BASE, "base", "self-training", "standard", "reversed", "defective")
+
+
+def title(network: str) -> str:
+    """A network as tables print it; "" for none."""
+    return NETWORKS[network].title if network else ""
+
+
+def table1(pairs: list[tuple[str, str]], cells: Cells, measured: Measurements) -> pd.DataFrame:
+    """Table 1 cell by cell: the paper's rows, then those of the preset's other ``pairs``.
+
+    ``teacher``, ``student``: the row; ``column``: the strategy, or `TEACHER_BASE`; ``network``:
+    the one that is trained and scored, ``taught by``: the one that teaches it; ``paper``;
+    ``measured``, ``low``, ``high``: mean test AUC over the seeds and its 95 % interval;
+    ``difference``: measured minus paper in points (AUC x 100); ``deviation``: between seeds, in
+    points; ``runs``; ``missing``: why there are no scores of some seeds, or of any.
+    """
+    printed = {
+        RunKey(*key): auc
+        for *key, auc in published.table1_runs()[[*published.RUN_KEY, "auc"]].itertuples(
+            index=False, name=None
+        )
+    }
+    rows = published.table1().query("row_student != ''")[["row_teacher", "row_student"]]
+    order = dict.fromkeys(rows.itertuples(index=False, name=None))
+    order |= dict.fromkeys((teacher, student) for student, teacher in pairs)
+    table = []
+    for teacher, student in order:
+        for column in _COLUMNS:
+            key = _key(column, student, teacher)
+            row = {"teacher": title(teacher), "student": title(student), "column": column}
+            row |= {"network": title(key.network), "taught by": title(key.teacher)}
+            table.append(row | _numbers(printed.get(key, np.nan), cells.get(key), measured, key))
+    return pd.DataFrame(table)
+
+
+def _key(column: str, student: str, teacher: str) -> RunKey:
+    if column == TEACHER_BASE:
+        return RunKey("base", teacher)
+    network, by = roles(column, student, teacher)
+    return RunKey(column, network, by or "")
+
+
+def _numbers(paper: float, cell: Cell | None, measured: Measurements, key: RunKey) -> dict:
+    numbers: dict[str, object] = {
+        "paper": paper, **dict.fromkeys(["measured", "low", "high", "difference"], np.nan),
+        "deviation": np.nan, "runs": 0, "missing": NOT_PLANNED if cell is None else cell.note,
+    }  # fmt: skip
+    if key in measured:
+        found = estimate(measured[key])
+        numbers |= {"measured": found.value, "low": found.low, "high": found.high}
+        numbers["difference"] = 100 * (found.value - paper)
+        numbers["deviation"] = 100 * _deviation(measured[key])
+        numbers["runs"] = len(measured[key])
+    return numbers
+
+
+def _deviation(measured: Mapping[int, Measured]) -> float:
+    values = [each.value for each in measured.values()]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+
+
+def table1_layout(cells: pd.DataFrame) -> pd.DataFrame:
+    """`table1` as the paper lays it out: a row for each pair, here of four lines; all text.
+
+    A row without a measured cell has the two lines that say so.
+    """
+    table = []
+    for (teacher, student), row in cells.groupby(["teacher", "student"], sort=False):
+        texts = {cell["column"]: _lines(cell) for cell in row.to_dict("records")}
+        lines = LINES if row["runs"].any() else LINES[:2]
+        table += [
+            {"teacher": teacher, "student": student, "": line}
+            | {column: texts[column][line] for column in _COLUMNS}
+            for line in lines
+        ]
+    return pd.DataFrame(table)
+
+
+def _lines(cell: dict) -> dict[str, str]:
+    if not cell["runs"]:
+        measured = dict.fromkeys(LINES, "") | {"measured": cell["missing"]}
+    else:
+        defined = cell["low"] == cell["low"]
+        interval = f"{cell['low']:.3f} to {cell['high']:.3f}" if defined else "undefined"
+        texts = f"{cell['measured']:.3f}", interval, _text(cell["difference"], "+.1f")
+        measured = dict(zip(LINES[1:], texts, strict=True))
+    return measured | {"paper": _text(cell["paper"], ".4f")}
+
+
+def _text(value: float, form: str) -> str:
+    return format(value, form) if value == value else ""
+
+
+def noise(measured: Measurements) -> pd.DataFrame:
+    """Networks that taught themselves under two or three names: one procedure, other seeds.
+
+    The paper's row for DenseNet-121, then one row for each network and seed of a study:
+    ``source``, ``network``, the AUC under each name of `ONE_PROCEDURE`, ``range`` and
+    ``deviation`` of the row in points (AUC x 100).
+    """
+    runs = published.table1_runs().query("teacher == network and strategy in @ONE_PROCEDURE")
+    paper = {
+        network: dict(zip(group["strategy"], group["auc"], strict=True))
+        for network, group in runs.groupby("network")
+    }
+    rows = [("paper", network, aucs) for network, aucs in paper.items() if len(aucs) > 1]
+    for network in dict.fromkeys(key.network for key in measured if key.network == key.teacher):
+        keys = {name: RunKey(name, network, network) for name in ONE_PROCEDURE}
+        found = {name: measured[key] for name, key in keys.items() if key in measured}
+        for seed in dict.fromkeys(seed for each in found.values() for seed in each):
+            aucs = {name: each[seed].value for name, each in found.items() if seed in each}
+            if len(aucs) > 1:
+                rows.append((f"measured, teacher of seed {seed}", network, aucs))
+    return pd.DataFrame([_noise_row(*row) for row in rows])
+
+
+def _noise_row(source: str, network: str, aucs: dict[str, float]) -> dict:
+    values = np.array(list(aucs.values()))
+    row: dict[str, object] = {"source": source, "network": title(network)}
+    row |= {name: aucs.get(name, np.nan) for name in ONE_PROCEDURE}
+    return row | {"range": 100 * np.ptp(values), "deviation": 100 * values.std(ddof=1)}
+
+
+def pooled_deviation(noise: pd.DataFrame) -> tuple[float, int]:
+    """Standard deviation between runs of one procedure in points, over the measured rows of
+    `noise`, and its degrees of freedom; NaN and 0 without rows.
+    """
+    rows = noise[noise["source"] != "paper"]
+    freedom = rows[list(ONE_PROCEDURE)].notna().sum(axis=1) - 1
+    total = int(freedom.sum())
+    if not total:
+        return np.nan, 0
+    return float(np.sqrt((freedom * rows["deviation"] ** 2).sum() / total)), total
+
+
+def table2(cells: Cells) -> pd.DataFrame:
+    """Table 2 run by run: the paper's, in its order, then the study's others.
+
+    ``network``: the one that is trained; ``strategy``; ``taught by``; ``paper minutes`` and
+    ``paper ratio`` to the same network's base training; ``minutes``, ``ratio`` and ``images/s``
+    measured, means over seeds, the teacher's own time left out; ``ratio by images/s``: base over
+    taught, NaN with one epoch; ``minutes in all`` and ``ratio in all`` with the teacher's base
+    training; ``runs``; ``hardware``; ``note``.
+    """
+    printed = published.table2().dropna(subset="minutes")
+    minutes = {
+        RunKey(*key): value
+        for *key, value in printed[[*published.RUN_KEY, "minutes"]].itertuples(
+            index=False, name=None
+        )
+    }
+    rows = []
+    for key in dict.fromkeys([*minutes, *cells]):
+        paper, base = minutes.get(key, np.nan), minutes.get(RunKey("base", key.network), np.nan)
+        row = {"network": title(key.network), "strategy": key.strategy}
+        row |= {"taught by": title(key.teacher)}
+        row |= {"paper minutes": paper, "paper ratio": paper / base}
+        rows.append(row | _times(key, cells))
+    return pd.DataFrame(rows)
+
+
+_TIMES = ("minutes", "images/s", "ratio", "ratio by images/s", "minutes in all", "ratio in all")
+
+
+def _times(key: RunKey, cells: Cells) -> dict:
+    cell = cells.get(key)
+    if cell is None or not cell.runs:
+        note = NOT_PLANNED if cell is None else cell.note
+        return {**dict.fromkeys(_TIMES, np.nan), "runs": 0, "hardware": "", "note": note}
+    bases = cells[RunKey("base", key.network, split=key.split)].runs
+    times = pd.DataFrame(
+        [_time(run, bases.get(seed), cells, seed) for seed, run in cell.runs.items()]
+    )
+    records = [run.record for run in cell.runs.values()]
+    return {
+        **times.mean().to_dict(),
+        "runs": len(cell.runs),
+        "hardware": "; ".join(sorted({hardware(record) for record in records})),
+        "note": "; ".join(filter(None, [cell.note, *_notes(cell, bases)])),
+    }
+
+
+def _time(run: Run, base: Run | None, cells: Cells, seed: int) -> dict[str, float]:
+    minutes, speed = run.record["training_seconds"] / 60, images_per_second(run)
+    teacher = teaching_run(run, cells, seed)
+    whole = procedure_seconds(run, teacher) / 60
+    if run.specification.teaching is not None and not _same_hardware(run, teacher):
+        whole = np.nan
+    comparable = _same_hardware(run, base)
+    alone = base.record["training_seconds"] / 60 if base is not None and comparable else np.nan
+    pace = images_per_second(base) if base is not None and comparable else np.nan
+    values = (minutes, speed, minutes / alone, pace / speed, whole, whole / alone)
+    return dict(zip(_TIMES, values, strict=True))
+
+
+def _same_hardware(run: Run, other: Run | None) -> bool:
+    return other is not None and hardware(run.record) == hardware(other.record)
+
+
+def _notes(cell: Cell, bases: Mapping[int, Run]) -> list[str]:
+    notes = []
+    runs = cell.runs.values()
+    if any(len(run.history()) == 1 for run in runs):
+        notes.append("one epoch, most of it start-up")
+    if any(not _same_hardware(run, bases.get(seed)) for seed, run in cell.runs.items()):
+        notes.append("no base run on this hardware")
+    if any(run.record["dirty"] for run in runs):
+        notes.append("uncommitted code")
+    return notes

@@ -1,0 +1,193 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The phantom
+#
+# A data set of procedural chest radiographs, so that this book can be tried without 42 GiB of
+# ChestX-ray14 {cite}`wang2017`. It has the 14 findings, patients with several visits, two
+# views, boxes, masks and wrong labels, and is written in NIH's own layout: the reader of the real
+# data reads it.
+#
+#     python -m chestkd phantom FOLDER --images 4000 --size 128 --seed 0
+#
+# Every radiograph on this page is computed; none shows a person. The page itself is made by
+#
+#     papermill notebooks/phantom.py build/phantom.ipynb -p seed 1
+#
+# in about twenty seconds.
+
+# %% tags=["parameters", "hide-input"]
+seed: int = 0  # draws patients, labels and images
+size: int = 256  # side of the radiographs on this page, in pixels
+images: int = 112120  # size of the label table that is compared with the real one
+
+# %% tags=["hide-input"]
+import numpy as np
+
+from chestkd import display, provenance
+from chestkd.data.phantom import PhantomSpecification, gallery
+from chestkd.data.phantom.labels import draw_plan
+from chestkd.data.phantom.render import Visit
+from chestkd.data.phantom.statistics import plan_table
+from chestkd.notebooks import check_parameters
+
+check_parameters()
+specification = PhantomSpecification(images=images, size=size, seed=seed, tempering=0.0)
+source = f"PHANTOM · seed {seed} · {size} pixels · commit {provenance.short_commit()}"
+
+# %% [markdown]
+# ## How an image is made
+#
+# An X-ray image is a map of what the beam has met on its way. Each layer is a thickness map in
+# the log domain: attenuations add up, and the detector sees $e^{-T}$ of the light. The chest
+# starts as a solid block; the lungs take tissue away; heart, bones and vessels are put back.
+# Ribs are hoops in space, brightest where they turn around the side of the chest, and vessels
+# are two trees of tapering branches. The anatomy belongs to the patient; pose, breath,
+# exposure, noise, lines and tubes belong to the visit. A finding changes the layers, never the
+# finished pixels: fluid and pus displace air, free air takes the vessels with it, a large heart
+# or a flat diaphragm is a change of shape before anything is drawn.
+
+# %% tags=["hide-input"]
+visit = Visit(46, 0, True, 58, "AP", {"Consolidation": 0.9, "Effusion": 0.6})
+display.figure(
+    gallery.layer_by_layer(visit, specification),
+    name="phantom-layers",
+    caption="The layers of one image with a consolidation and an effusion, added one after another.",
+    source=source,
+    alt="Nine panels from a solid white body over dark lungs, heart, bones and vessels to the "
+    "finished radiograph.",
+)
+
+# %% [markdown]
+# Patients differ more than visits do, which is what makes an image-wise split leak: a network
+# that has seen a patient's other images has seen the same ribs and vessels.
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.patients(specification),
+    name="phantom-patients",
+    caption="Five patients at three visits each. AP views come from portable machines: supine, "
+    "less inspired, with a larger heart, more scatter, and often with lines and electrodes.",
+    source=source,
+    alt="Fifteen radiographs in five columns; the images of a column share their anatomy.",
+)
+
+# %% [markdown]
+# ## The 14 findings
+#
+# A severity between 0 and 1 scales each sign. It is drawn from a Beta distribution with a subtle
+# tail, and stays similar from visit to visit. The box is that of the finding's own mask, and the
+# masks of all 14 are kept in `masks.npz`.
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.findings(specification),
+    name="phantom-findings",
+    caption=f"Each finding in one patient at severities {gallery.SEVERITIES}, with its box.",
+    source=source,
+    alt="Forty-two radiographs, three for each of the 14 findings, from subtle to marked.",
+)
+
+# %% [markdown]
+# ## What only looks like a finding
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.mimics(specification),
+    name="phantom-mimics",
+    caption="One healthy chest without and with each mimic. Nothing of this is labelled.",
+    source=source,
+    alt="Twelve radiographs of one chest with nipple shadows, skin folds, scars and the like.",
+)
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.sizes(
+        Visit(40, 0, False, 45, "PA", {"Nodule": 0.8}), specification, (64, 128, 256, 512)
+    ),
+    name="phantom-sizes",
+    caption="One visit at four sizes. Small images are drawn larger and averaged down.",
+    source=source,
+    alt="The same chest with a nodule at 64, 128, 256 and 512 pixels.",
+)
+
+# %% [markdown]
+# ## Patients and labels
+#
+# Every patient of the phantom borrows the label history of a real one, without name or number:
+# official list, sex, ages, views and label sets of all its images, from the table of NIH's
+# metadata that is shipped with the library (`python -m chestkd.data.phantom.tabulate` recomputes
+# it). So prevalence, co-occurrence, persistence from visit to visit, the heavy tail of images per
+# patient and the shift of the official test list come together as they do in reality. By
+# default rare findings are drawn somewhat more often (`tempering`); the table below is drawn at
+# the real rates.
+#
+# These are the *recorded* labels. The truth, in `truth.csv.gz`, is derived from them: 5 % of the
+# recorded labels are wrong by default, and for each finding as many are missed as NIH's first label
+# release had missed where radiologists later drew boxes (42 % of the masses, 65 % of the
+# pneumonias, 3 % of the large hearts). Missed findings are the subtler ones.
+
+# %% tags=["hide-input"]
+table = plan_table(draw_plan(specification))
+beside = gallery.beside_the_real(table, np.random.default_rng(seed))
+display.table(
+    beside,
+    name="phantom-statistics",
+    caption=f"ChestX-ray14 beside {images:,} phantom images at the real rates. low and high bound "
+    "the 95 % interval over patients; deviation is the difference in standard errors.",
+    source=source,
+    formats={"real": ".4g", "phantom": ".4g", "low": ".4g", "high": ".4g", "deviation": "+.1f"},
+)
+
+# %% tags=["hide-input"]
+outside = int((beside["deviation"].abs() > 2).sum())
+print(f"{outside} of {len(beside)} statistics differ by more than two standard errors; "
+      f"about {0.05 * len(beside):.0f} are expected by chance.")  # fmt: skip
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.visits(table),
+    name="phantom-visits",
+    caption="Patients with at least so many images.",
+    source=source,
+    alt="Two falling lines on logarithmic axes, real and phantom, one on the other.",
+)
+
+# %% [markdown]
+# ## A planted shortcut
+#
+# With `--shortcut Effusion`, a tube that has nothing to do with the lungs goes with the finding in
+# AP views. A network may then learn the tube, and a saliency map that lights it up is caught.
+
+# %% tags=["hide-input"]
+display.figure(
+    gallery.shortcut(specification),
+    name="phantom-shortcut",
+    caption="The same AP view without and with the planted tube.",
+    source=source,
+    alt="Two radiographs of one chest; the right one has a thick tube at the right of the image.",
+)
+
+# %% [markdown]
+# ## What the phantom cannot tell
+#
+# - It says whether code runs, whether a method finds a signal that is there, and how large an
+#   effect has to be to be seen. It says nothing about how well a network reads radiographs.
+# - Each finding has one kind of sign, drawn by rules that a network can learn exactly. Real findings
+#   have many, and real labels come from reports, with errors that depend on the image in ways that
+#   are not drawn here.
+# - The labels share the real statistics because they are borrowed. That findings come together
+#   is in the labels; that one causes the other is not in the images.
+# - Severities, mimics and noise were tuned so that the AUCs of small networks spread about as
+#   those reported for ChestX-ray14. An AUC on the phantom is therefore no evidence about that data.
+# - Strategies and networks may rank differently on real radiographs.

@@ -1,0 +1,190 @@
+"""The Slurm profile on a real Slurm of one node, which the repository starts and stops."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+
+NODE = REPOSITORY / "workflow" / "slurm-node.sh"
+PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
+INSTALL = "apt-get install -y slurm-wlm munge"
+
+
+def missing() -> str | None:
+    """Why there can be no Slurm here; None where there can."""
+    if not sys.platform.startswith("linux"):
+        return "Slurm runs on Linux only"
+    if os.geteuid() != 0:
+        return "a Slurm node is started by root, and this is another user"
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    programs = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
+    absent = [program for program in programs if shutil.which(program, path=path) is None]
+    return f"no {', '.join(absent)}; {INSTALL}" if absent else None
+
+
+MISSING = missing()
+needs_slurm = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+
+
+def control(command: str, folder: Path, **options) -> subprocess.CompletedProcess[str]:
+    """One command of slurm-node.sh; files keep what the daemons write, which pipes would await."""
+    with (folder.parent / "out").open("w+") as out, (folder.parent / "err").open("w+") as err:
+        done = subprocess.run(
+            ["bash", str(NODE), command, str(folder)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=120, check=False, **options,
+        )  # fmt: skip
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory) -> Iterator[Path]:
+    """The folder of a running node."""
+    folder = tmp_path_factory.mktemp("slurm") / "node"
+    try:
+        started = control("start", folder)
+        assert started.returncode == 0, started.stderr
+        yield folder
+    finally:
+        control("stop", folder)
+
+
+def use(node: Path) -> dict[str, str]:
+    """The environment in which Slurm's commands talk to the node."""
+    path = f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "SLURM_CONF": str(node / "slurm.conf"), "PATH": path}
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the processes that name this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # ended in the meantime
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+def job_facts(text: str) -> dict[str, str]:
+    """`Key=Value` words of scontrol, and of the file of ended jobs."""
+    return dict(word.split("=", 1) for word in text.split() if "=" in word)
+
+
+@needs_slurm
+@pytest.mark.slow
+class TestNode:
+    def test_starts_once_and_stops_whole(self, tmp_path):
+        folder = tmp_path / "node"
+        started = control("start", folder)
+        try:
+            assert started.returncode == 0, started.stderr
+            assert f"SLURM_CONF={folder}/slurm.conf" in started.stdout
+            assert "idle" in control("status", folder).stdout
+            again = control("start", folder)
+            assert again.returncode == 1
+            assert "runs already; stop it first" in again.stderr
+            listening = subprocess.run(
+                ["scontrol", "ping"], env=use(folder), capture_output=True, text=True, check=True
+            )
+            assert "is UP" in listening.stdout
+            assert len(processes_of(folder)) == 3
+        finally:
+            assert control("stop", folder).returncode == 0
+        assert processes_of(folder) == []
+        assert "does not run" in control("status", folder).stderr
+        assert control("stop", folder).returncode == 0
+
+    def test_leaves_a_foreign_folder_alone(self, tmp_path):
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc" / "hosts").write_text("")
+        refused = control("start", tmp_path / "etc")
+        assert refused.returncode == 1
+        assert "holds other files" in refused.stderr
+        assert [path.name for path in (tmp_path / "etc").iterdir()] == ["hosts"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Slurm runs on Linux only")
+class TestRefusals:
+    def test_without_slurm_the_way_to_it_is_named(self, tmp_path):
+        tools = tmp_path / "bin"
+        tools.mkdir()
+        for tool in ("bash", "realpath"):
+            (tools / tool).symlink_to(shutil.which(tool) or tool)
+        refused = control("start", tmp_path / "node", env={"PATH": str(tools)})
+        assert refused.returncode == 1
+        assert INSTALL in refused.stderr
+        assert not (tmp_path / "node").exists()
+
+    @needs_slurm
+    def test_without_root_it_does_not_start(self, tmp_path):
+        # `nobody` may not read the repository: the script comes through the standard input.
+        refused = subprocess.run(
+            ["bash", "-s", "start", "/tmp/no-such-node"],
+            input=NODE.read_text(), user="nobody", cwd="/",
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert refused.returncode == 1
+        assert "start needs root" in refused.stderr
+        assert not Path("/tmp/no-such-node").exists()
+
+    def test_a_wrong_command_shows_the_usage(self, tmp_path):
+        wrong = control("restart", tmp_path / "node")
+        assert wrong.returncode == 2
+        assert "slurm-node.sh start FOLDER" in wrong.stderr
+
+
+@needs_slurm
+@pytest.mark.slow
+def test_a_training_run_goes_through_slurm(node, tmp_path):
+    build = tmp_path / "build"
+    key = "base-mobilenet-v1-seed0"
+    notebook = build / "smoke" / "runs" / f"{key}.ipynb"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "--profile", str(PROFILE),
+            "--config", "preset=smoke",
+            # The profile as it is, but: ask often, try once, keep the logs, and here.
+            "--slurm-init-seconds-before-status-checks", "3", "--retries", "0",
+            "--slurm-keep-successful-logs", "--slurm-logdir", str(tmp_path / "logs"),
+            "--latency-wait", "5", "--nolock", "--", str(notebook),
+        ],
+        cwd=REPOSITORY,
+        env={**use(node), "CHESTKD_BUILD": str(build)},
+        capture_output=True, text=True, timeout=550, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+    printed = done.stdout + done.stderr
+    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", printed)
+    assert len(submitted) == 2  # prepare, run
+
+    # Slurm's own word, from the list of ended jobs: there is no accounting.
+    ended = [job_facts(line) for line in (node / "jobs.txt").read_text().splitlines()]
+    assert [job["JobId"] for job in ended] == submitted
+    assert {job["JobState"] for job in ended} == {"COMPLETED"}
+    assert all(job["Name"].startswith("chestkd_") for job in ended)
+    prepared, trained = ended
+    assert (prepared["ProcCnt"], trained["ProcCnt"]) == ("16", "8")
+    assert "gpu" not in prepared["Tres"]
+    assert "gres/gpu=1" in trained["Tres"]
+
+    # The training happened inside that job: Slurm wrote its log, and the record is of that time.
+    (log,) = (tmp_path / "logs" / "rule_run" / key).iterdir()
+    assert log.name == f"{trained['JobId']}.log"
+    assert "rule run:" in log.read_text()
+    (record,) = build.glob("runs/*/run.json")
+    written = pd.Timestamp.fromtimestamp(record.stat().st_mtime)
+    assert pd.Timestamp(trained["StartTime"]) <= written
+    assert written <= pd.Timestamp(trained["EndTime"]) + pd.Timedelta(seconds=1)
+    assert notebook.is_file()
