@@ -1,11 +1,23 @@
 # Two commands do all the set-up: `make book` and `make test`. `make help` lists the rest.
 PRESET ?= quick
 DATA ?= phantom
-# PARTIAL=yes goes on with the images that are there where DATA is a partial copy.
+# PARTIAL=yes goes on with the images of DATA that are there and can be decoded.
 PARTIAL ?=
 CORES ?= all
 PYTHON ?= python3
+# jax: everything in an environment without TensorFlow.
+BACKEND ?= tensorflow
+
+ifeq ($(BACKEND),jax)
+VENV ?= .venv-jax
+LOCK := requirements-jax.lock
+else ifeq ($(BACKEND),tensorflow)
 VENV ?= .venv
+LOCK := requirements.lock
+else
+$(error BACKEND is $(BACKEND); allowed: tensorflow, jax)
+endif
+export KERAS_BACKEND = $(BACKEND)
 
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules host reason \
@@ -44,14 +56,14 @@ lab: $(VENV)/installed ## open the notebooks in JupyterLab
 install: $(VENV)/installed ## make .venv with the locked dependencies
 
 # The marker is made last, so that an interrupted installation starts again from nothing.
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and \
 		"Python 3.11, 3.12 or 3.13 is needed, this is %d.%d; try make PYTHON=python3.12 ..." \
 		% sys.version_info[:2])'
 	@echo "installing the locked dependencies into $(VENV) (2.5 GB; a minute or two)"
 	@rm -f $@
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

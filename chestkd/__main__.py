@@ -47,7 +47,9 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="quick", help="name, or a file ending in .yaml")
     parser.add_argument("--data", default="phantom", help="`phantom`, or a folder in NIH's layout")
     parser.add_argument(
-        "--allow-partial", action="store_true", help="go on with the images that are there"
+        "--allow-partial",
+        action="store_true",
+        help="go on with the images that are there and can be decoded",
     )
 
 

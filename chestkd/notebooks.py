@@ -58,7 +58,8 @@ def check_parameters() -> dict[str, Any]:
 
     Reads the source of the cells executed so far: the first holds the parameters as
     ``name: type = value  # help``, a later one starting with ``# Parameters`` was injected.
-    A whole number given for a float becomes one. Returns all parameters. Raises ValueError for an unknown name or a value of another type.
+    A whole number given for a float becomes one. Returns all parameters. Raises ValueError for an
+    unknown name or a value of another type.
     """
     from IPython import get_ipython
 

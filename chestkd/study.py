@@ -30,7 +30,7 @@ class Study:
     preset_argument: str
     # "phantom", or the folder of a data set in NIH's layout.
     data: str = PHANTOM
-    # Go on with the images that are there where the folder is a partial copy.
+    # Go on with the images that are there and can be decoded.
     allow_partial: bool = False
     progress: bool = True
 
@@ -73,7 +73,11 @@ class Study:
     def prepared(self) -> Prepared:
         """Its images in one memory map, decoded on first use."""
         return prepare(
-            self.dataset, self.preset.size, workspace.build() / "prepared", progress=self.progress
+            self.dataset,
+            self.preset.size,
+            workspace.build() / "prepared",
+            on_corrupt="skip" if self.allow_partial else "stop",
+            progress=self.progress,
         )
 
     @cached_property

@@ -28,7 +28,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
-allow_partial: bool = False  # go on with the images that are there
+allow_partial: bool = False  # go on with the images that are there and can be decoded
 network: str = "mobilenet-v1"  # a name in chestkd.architectures
 seed: int = 0  # draws the initial weights, the order of the images and the flips
 epochs: int = 0  # 0: as the preset says

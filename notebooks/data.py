@@ -24,7 +24,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
-allow_partial: bool = False  # go on with the images that are there
+allow_partial: bool = False  # go on with the images that are there and can be decoded
 example_seed: int = 0  # draws the examples of Figure 3 among equals
 
 # %% tags=["hide-input"]
@@ -45,6 +45,9 @@ source = study.caption()
 
 # %% tags=["hide-input"]
 table = dataset.table
+if study.prepared.left_out:
+    names = ", ".join(list(study.prepared.left_out)[:5])
+    print(f"{len(study.prepared.left_out)} corrupt files are left out, such as {names}.")
 parts = {"training": split.train, "validation": split.validation, "test": split.test}
 rows = []
 for part, members in {**parts, "all": table.index}.items():

@@ -34,7 +34,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
-allow_partial: bool = False  # go on with the images that are there
+allow_partial: bool = False  # go on with the images that are there and can be decoded
 network: str = "mobilenet-v1"  # the network that is trained
 teacher: str = "densenet-121"  # the network whose base run teaches it
 alpha: float = -1.0  # weight of the teacher's term, 0 to 1; -1: as the preset says

@@ -25,7 +25,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
-allow_partial: bool = False  # go on with the images that are there
+allow_partial: bool = False  # go on with the images that are there and can be decoded
 
 # %% tags=["hide-input"]
 from chestkd import display, figures, tables

@@ -110,7 +110,7 @@ class TestScript:
         tool.write_text("#!/bin/sh\nprintf '0\\n1\\n2\\n'\n")
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        jobs = [launch(tmp_path, "1", *self.SHOW[:2], f"{WORK}") for _ in range(3)]
+        jobs = [launch(tmp_path, "1", *self.SHOW[:2], WORK) for _ in range(3)]
         for job in jobs:
             finish(job)
         assert set(re.findall(r"start (\S+)", (tmp_path / "log").read_text())) <= {"0", "1", "2"}

@@ -63,6 +63,12 @@ def use(node: Path) -> dict[str, str]:
     return {**os.environ, "SLURM_CONF": str(node / "slurm.conf"), "PATH": path}
 
 
+def slurm(node: Path, *command: str) -> str:
+    """What one of Slurm's commands prints."""
+    done = subprocess.run(command, env=use(node), capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def processes_of(folder: Path) -> list[str]:
     """Command lines of the processes that name this folder."""
     found = []
@@ -77,7 +83,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def job_facts(text: str) -> dict[str, str]:
-    """`Key=Value` words of scontrol, and of the file of ended jobs."""
+    """The `Key=Value` words that scontrol and the list of ended jobs consist of."""
     return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
 
@@ -86,18 +92,15 @@ def job_facts(text: str) -> dict[str, str]:
 class TestNode:
     def test_starts_once_and_stops_whole(self, tmp_path):
         folder = tmp_path / "node"
-        started = control("start", folder)
         try:
+            started = control("start", folder)
             assert started.returncode == 0, started.stderr
             assert f"SLURM_CONF={folder}/slurm.conf" in started.stdout
             assert "idle" in control("status", folder).stdout
             again = control("start", folder)
             assert again.returncode == 1
             assert "runs already; stop it first" in again.stderr
-            listening = subprocess.run(
-                ["scontrol", "ping"], env=use(folder), capture_output=True, text=True, check=True
-            )
-            assert "is UP" in listening.stdout
+            assert "is UP" in slurm(folder, "scontrol", "ping")
             assert len(processes_of(folder)) == 3
         finally:
             assert control("stop", folder).returncode == 0
@@ -119,7 +122,7 @@ class TestRefusals:
     def test_without_slurm_the_way_to_it_is_named(self, tmp_path):
         tools = tmp_path / "bin"
         tools.mkdir()
-        for tool in ("bash", "realpath"):
+        for tool in ("bash", "id", "realpath"):
             (tools / tool).symlink_to(shutil.which(tool) or tool)
         refused = control("start", tmp_path / "node", env={"PATH": str(tools)})
         assert refused.returncode == 1
@@ -176,8 +179,11 @@ def test_a_training_run_goes_through_slurm(node, tmp_path):
     assert all(job["Name"].startswith("chestkd_") for job in ended)
     prepared, trained = ended
     assert (prepared["ProcCnt"], trained["ProcCnt"]) == ("16", "8")
-    assert "gpu" not in prepared["Tres"]
-    assert "gres/gpu=1" in trained["Tres"]
+    shown = {job: job_facts(slurm(node, "scontrol", "show", "job", job)) for job in submitted}
+    assert shown[prepared["JobId"]]["Comment"] == "rule_prepare"
+    assert "TresPerJob" not in shown[prepared["JobId"]]
+    assert shown[trained["JobId"]]["Comment"] == f"rule_run_wildcards_{key}"
+    assert shown[trained["JobId"]]["TresPerJob"].endswith("gpu:1")
 
     # The training happened inside that job: Slurm wrote its log, and the record is of that time.
     (log,) = (tmp_path / "logs" / "rule_run" / key).iterdir()

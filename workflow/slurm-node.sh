@@ -72,7 +72,6 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 AccountingStorageType=accounting_storage/none
-AccountingStorageTRES=gres/gpu
 JobAcctGatherType=jobacct_gather/none
 JobCompType=jobcomp/filetxt
 JobCompLoc=$folder/jobs.txt
@@ -98,18 +97,20 @@ start() {
         fail "$folder holds other files; give a new or an empty folder"
     fi
     configure
+    # What was started is stopped again where something goes wrong on the way.
+    trap 'stop >&2' EXIT
     # --force: a folder closed to others is good enough for root's own jobs.
     munged --force --socket="$folder/munge.socket" --key-file="$folder/munge.key" \
         --pid-file="$folder/munged.pid" --seed-file="$folder/munge.seed" \
         --log-file="$folder/munged.log" 2>>"$folder/munged.log" || fail "see $folder/munged.log"
     slurmctld -f "$SLURM_CONF" || fail "see $folder/slurmctld.log"
     slurmd -f "$SLURM_CONF" || fail "see $folder/slurmd.log"
-    local waited
-    for waited in {1..60}; do
-        [ "$(sinfo --noheader --format=%T 2>/dev/null)" = idle ] && break
-        [ "$waited" -lt 60 ] || fail "the node is not idle after 30 s; see $folder/*.log"
+    local deadline=$((SECONDS + 30))
+    until [ "$(timeout 5 sinfo --noheader --format=%T 2>/dev/null)" = idle ]; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "the node is not idle after 30 s; see $folder/*.log"
         sleep 0.5
     done
+    trap - EXIT
     printf 'export SLURM_CONF=%q PATH=%q:$PATH\n' "$SLURM_CONF" "$folder/bin"
 }
 

@@ -31,18 +31,18 @@ class Signature:
 
 
 SIGNATURES = {
-    "Atelectasis": Signature(0.25, 1.3, 1.2, opacities.atelectasis, pleura.volume_loss_shape),
+    "Atelectasis": Signature(0.20, 1.2, 1.6, opacities.atelectasis, pleura.volume_loss_shape),
     "Cardiomegaly": Signature(0.20, 1.0, 1.0, pleura.cardiomegaly, pleura.cardiomegaly_shape),
     "Effusion": Signature(0.00, 1.0, 2.2, pleura.effusion),
-    "Infiltration": Signature(0.04, 0.8, 1.7, opacities.infiltration),
-    "Mass": Signature(0.20, 0.9, 1.0, opacities.mass),
-    "Nodule": Signature(0.40, 1.2, 1.0, opacities.nodule),
+    "Infiltration": Signature(0.03, 0.8, 1.9, opacities.infiltration),
+    "Mass": Signature(0.18, 0.9, 1.2, opacities.mass),
+    "Nodule": Signature(0.30, 1.1, 1.2, opacities.nodule),
     "Pneumonia": Signature(0.05, 0.9, 1.6, opacities.pneumonia),
     "Pneumothorax": Signature(0.08, 1.0, 1.3, pleura.pneumothorax),
     "Consolidation": Signature(0.02, 0.9, 2.0, opacities.consolidation),
     "Edema": Signature(0.01, 0.9, 2.0, opacities.edema),
-    "Emphysema": Signature(0.15, 1.0, 1.0, pleura.emphysema, pleura.emphysema_shape),
-    "Fibrosis": Signature(0.15, 1.1, 1.3, opacities.fibrosis, pleura.fibrosis_shape),
-    "Pleural_Thickening": Signature(0.45, 1.8, 1.0, pleura.pleural_thickening),
-    "Hernia": Signature(0.15, 1.0, 1.2, pleura.hernia),
+    "Emphysema": Signature(0.20, 1.1, 1.0, pleura.emphysema, pleura.emphysema_shape),
+    "Fibrosis": Signature(0.20, 1.2, 1.2, opacities.fibrosis, pleura.fibrosis_shape),
+    "Pleural_Thickening": Signature(0.50, 2.0, 1.0, pleura.pleural_thickening),
+    "Hernia": Signature(0.20, 1.1, 1.1, pleura.hernia),
 }
