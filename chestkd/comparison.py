@@ -23,7 +23,7 @@ from chestkd.paper.verdicts import EFFECT_COLUMNS, MEAN
 from chestkd.runs import Run
 from chestkd.study import Study
 
-NOT_PLANNED = "not in the preset"
+NOT_PLANNED = "not in preset"
 AUC_CLAIMS = tuple(f"C{number}" for number in range(1, 10))
 # Effects of C11 in the study's folder, with `verdicts.EFFECT_COLUMNS`, written by whoever
 # compares saliency maps with boxes (`verdicts.measured_effects` makes the table).

@@ -1,6 +1,6 @@
 """What the saliency notebooks share: which network explains, and which images by which rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -39,10 +39,11 @@ class Explained:
         return float(self.probabilities[at[0], finding_index(finding)])
 
 
-def explained_network(study: Study, network: str) -> Explained:
+def explained_network(study: Study, network: str, again: Explained | None = None) -> Explained:
     """The base run of a network, of the first seed; else the study's best base run, and why.
 
-    The best is the one with the highest validation AUC. Raises ValueError for an unknown network
+    The best is the one with the highest validation AUC. Where it is the run of `again`, its model
+    is used again. Raises ValueError for an unknown network
     and LookupError where the study has no base run that can be explained.
     """
     if network not in NETWORKS:
@@ -67,6 +68,8 @@ def explained_network(study: Study, network: str) -> Explained:
             f"{asked} {why}. Shown instead is {taken}, of the study's base runs the one with the "
             "highest validation AUC."
         )
+    if again is not None and again.run.id == run.id:
+        return replace(again, note=note)
     return _explained(study, run, note)
 
 

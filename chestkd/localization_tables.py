@@ -53,10 +53,10 @@ def compare(
 
 
 def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row a finding, one column a map: "0.412 (0.380 to 0.447)", or why there is none."""
+    """One row a finding, one column a map: "0.41 (0.38 to 0.45)", or why there is none."""
     chosen = table[table["measure"] == measure]
     texts = [
-        str(Estimate(value, low, high)) if value == value else note
+        f"{value:.2f} ({low:.2f} to {high:.2f})" if value == value else note
         for value, low, high, note in chosen[["value", "low", "high", "note"]].to_numpy()
     ]
     wide = chosen.assign(text=texts).pivot(
@@ -65,6 +65,8 @@ def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     wide = wide[list(dict.fromkeys(chosen["map"]))].reset_index()
     order = {name: at for at, name in enumerate((*FINDINGS, MEAN))}
     wide = wide.sort_values("finding", key=lambda names: names.map(order), ignore_index=True)
+    note = chosen.loc[chosen["finding"] == MEAN, "note"].iloc[0]
+    wide["finding"] = wide["finding"].replace(MEAN, f"{MEAN} {note}".strip())
     return wide.rename_axis(columns=None)
 
 

@@ -160,7 +160,7 @@ _STYLE = f"""<style>
   flex-direction: column; }}
 .chestkd-switcher .above, .chestkd-switcher .below {{ font-size: 0.78rem; line-height: 1.3;
   overflow-wrap: anywhere; }}
-.chestkd-switcher .above {{ margin-top: auto; }}
+.chestkd-switcher .above {{ min-height: 3.9em; display: flex; align-items: end; }}
 .chestkd-switcher .below {{ color: var(--pst-color-text-muted, #555); }}
 .chestkd-switcher .stack {{ position: relative; background: #000; }}
 .chestkd-switcher .stack img, .chestkd-switcher .stack svg {{ position: absolute; inset: 0;

@@ -13,11 +13,11 @@ from chestkd.strategies import roles
 
 # The strategies whose runs of a network by itself are one procedure under three names.
 ONE_PROCEDURE = ("self-training", "standard", "reversed")
-# In Table 1 each teacher's own base training stands in the first column.
-TEACHER_BASE = "teacher, base"
+# In Table 1 each teacher's own base training stands in the first column; here, in a row of its own.
+ALONE = "(none)"
 # The lines of a row of Table 1 in `table1_layout`.
 LINES = ("paper", "measured", "95 % interval", "difference")
-_COLUMNS = (TEACHER_BASE, "base", "self-training", "standard", "reversed", "defective")
+_COLUMNS = ("base", "self-training", "standard", "reversed", "defective")
 
 
 def title(network: str) -> str:
@@ -28,8 +28,9 @@ def title(network: str) -> str:
 def table1(pairs: list[tuple[str, str]], cells: Cells, measured: Measurements) -> pd.DataFrame:
     """Table 1 cell by cell: the paper's rows, then those of the preset's other ``pairs``.
 
-    ``teacher``, ``student``: the row; ``column``: the strategy, or `TEACHER_BASE`; ``network``:
-    the one that is trained and scored, ``taught by``: the one that teaches it; ``paper``;
+    ``teacher``, ``student``: the row, which is `ALONE` for a teacher's own base training;
+    ``strategy``: the column; ``network``: the one that is trained and scored; ``taught by``: the
+    one that teaches it; ``paper``;
     ``measured``, ``low``, ``high``: mean test AUC over the seeds and its 95 % interval;
     ``difference``: measured minus paper in points (AUC x 100); ``deviation``: between seeds, in
     points; ``runs``; ``missing``: why there are no scores of some seeds, or of any.
@@ -40,24 +41,33 @@ def table1(pairs: list[tuple[str, str]], cells: Cells, measured: Measurements) -
             index=False, name=None
         )
     }
-    rows = published.table1().query("row_student != ''")[["row_teacher", "row_student"]]
-    order = dict.fromkeys(rows.itertuples(index=False, name=None))
-    order |= dict.fromkeys((teacher, student) for student, teacher in pairs)
+    rows = published.table1().query("row_student != ''")[["row_student", "row_teacher"]]
+    order = dict.fromkeys([*rows.itertuples(index=False, name=None), *pairs])
     table = []
-    for teacher, student in order:
-        for column in _COLUMNS:
-            key = _key(column, student, teacher)
-            row = {"teacher": title(teacher), "student": title(student), "column": column}
-            row |= {"network": title(key.network), "taught by": title(key.teacher)}
-            table.append(row | _numbers(printed.get(key, np.nan), cells.get(key), measured, key))
+    for teacher in dict.fromkeys(teacher for _, teacher in order):
+        table.append(_cell("base", teacher, ALONE, printed, cells, measured))
+        for student in (student for student, taught_by in order if taught_by == teacher):
+            for strategy in _COLUMNS:
+                table.append(_cell(strategy, teacher, student, printed, cells, measured))
     return pd.DataFrame(table)
 
 
-def _key(column: str, student: str, teacher: str) -> RunKey:
-    if column == TEACHER_BASE:
-        return RunKey("base", teacher)
-    network, by = roles(column, student, teacher)
-    return RunKey(column, network, by or "")
+def _cell(
+    strategy: str,
+    teacher: str,
+    student: str,
+    printed: Mapping[RunKey, float],
+    cells: Cells,
+    measured: Measurements,
+) -> dict:
+    alone = student == ALONE
+    network, by = (teacher, None) if alone else roles(strategy, student, teacher)
+    key = RunKey(strategy, network, by or "")
+    names = {
+        "teacher": title(teacher), "student": ALONE if alone else title(student),
+        "strategy": strategy, "network": title(network), "taught by": title(by or ""),
+    }  # fmt: skip
+    return names | _numbers(printed.get(key, np.nan), cells.get(key), measured, key)
 
 
 def _numbers(paper: float, cell: Cell | None, measured: Measurements, key: RunKey) -> dict:
@@ -86,11 +96,14 @@ def table1_layout(cells: pd.DataFrame) -> pd.DataFrame:
     """
     table = []
     for (teacher, student), row in cells.groupby(["teacher", "student"], sort=False):
-        texts = {cell["column"]: _lines(cell) for cell in row.to_dict("records")}
+        texts = {cell["strategy"]: _lines(cell) for cell in row.to_dict("records")}
         lines = LINES if row["runs"].any() else LINES[:2]
         table += [
             {"teacher": teacher, "student": student, "": line}
-            | {column: texts[column][line] for column in _COLUMNS}
+            | {
+                strategy: texts[strategy][line] if strategy in texts else ""
+                for strategy in _COLUMNS
+            }
             for line in lines
         ]
     return pd.DataFrame(table)
@@ -109,6 +122,21 @@ def _lines(cell: dict) -> dict[str, str]:
 
 def _text(value: float, form: str) -> str:
     return format(value, form) if value == value else ""
+
+
+def missing(cells: pd.DataFrame) -> list[str]:
+    """What `table1` lacks: a Markdown item for each reason, with the runs that it concerns."""
+    lacking = cells[cells["missing"] != ""]
+    items = []
+    for reason, rows in lacking.groupby("missing", sort=True):
+        names = dict.fromkeys(map(_run_name, rows.to_dict("records")))
+        items.append(f"- **{reason}** ({len(names)}): {', '.join(names)}")
+    return items
+
+
+def _run_name(cell: dict) -> str:
+    by = cell["taught by"] if cell["strategy"] != "self-training" else ""
+    return f"{cell['strategy']} {cell['network']}" + (f" from {by}" if by else "")
 
 
 def noise(measured: Measurements) -> pd.DataFrame:

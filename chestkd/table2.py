@@ -31,17 +31,19 @@ def table2(cells: Cells) -> pd.DataFrame:
             index=False, name=None
         )
     }
+    # Where all runs are alike, `timing.origins` says it once.
+    mixed = len({run.record["dirty"] for cell in cells.values() for run in cell.runs.values()}) > 1
     rows = []
     for key in dict.fromkeys([*minutes, *cells]):
         paper, base = minutes.get(key, np.nan), minutes.get(RunKey("base", key.network), np.nan)
         row = {"network": title(key.network), "strategy": key.strategy}
         row |= {"taught by": title(key.teacher)}
         row |= {"paper minutes": paper, "paper ratio": paper / base}
-        rows.append(row | _times(key, cells))
+        rows.append(row | _times(key, cells, mixed))
     return pd.DataFrame(rows)
 
 
-def _times(key: RunKey, cells: Cells) -> dict:
+def _times(key: RunKey, cells: Cells, mixed: bool) -> dict:
     cell = cells.get(key)
     if cell is None or not cell.runs:
         note = NOT_PLANNED if cell is None else cell.note
@@ -55,7 +57,7 @@ def _times(key: RunKey, cells: Cells) -> dict:
         **times.mean().to_dict(),
         "runs": len(cell.runs),
         "hardware": "; ".join(sorted({hardware(record) for record in records})),
-        "note": "; ".join(filter(None, [cell.note, *_notes(cell, bases)])),
+        "note": "; ".join(filter(None, [cell.note, *_notes(cell, bases, mixed)])),
     }
 
 
@@ -76,13 +78,13 @@ def _same_hardware(run: Run, other: Run | None) -> bool:
     return other is not None and hardware(run.record) == hardware(other.record)
 
 
-def _notes(cell: Cell, bases: Mapping[int, Run]) -> list[str]:
+def _notes(cell: Cell, bases: Mapping[int, Run], mixed: bool) -> list[str]:
     notes = []
     runs = cell.runs.values()
     if any(len(run.history()) == 1 for run in runs):
         notes.append("one epoch, most of it start-up")
     if any(not _same_hardware(run, bases.get(seed)) for seed, run in cell.runs.items()):
-        notes.append("no base run on this hardware")
-    if any(run.record["dirty"] for run in runs):
+        notes.append("no base run of this seed and hardware")
+    if mixed and any(run.record["dirty"] for run in runs):
         notes.append("uncommitted code")
     return notes

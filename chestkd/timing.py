@@ -99,8 +99,7 @@ def origins(runs: Iterable[Run]) -> list[str]:
     ]
     dirty = sum(bool(record["dirty"]) for record in records)
     commits = sorted({str(record["commit"])[:8] for record in records})
-    lines.append(
-        f"Made by {len(commits)} commit{'s' * (len(commits) > 1)} of the code, {', '.join(commits)}"
-        + (f"; {dirty} of {len(records)} with changes that were not committed." if dirty else ".")
-    )
+    lines.append(f"Commits of the code: {', '.join(commits)}.")
+    if dirty:
+        lines.append(f"{dirty} of {len(records)} runs: made with changes that were not committed.")
     return lines

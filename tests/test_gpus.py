@@ -149,6 +149,14 @@ def snakemake(folder: Path, *arguments: str, cwd: Path, visible: str | None = No
     return done.stdout + done.stderr
 
 
+def dry_run(folder: Path, *arguments: str) -> str:
+    """Every job of preset smoke as Snakemake would run it."""
+    return snakemake(
+        folder, *arguments, "--dry-run", "--printshellcmds", "--quiet", "host",
+        "--config", "preset=smoke", cwd=REPOSITORY,
+    )  # fmt: skip
+
+
 WORKFLOW = """
 rule all:
     input:
@@ -179,23 +187,19 @@ def test_the_workstation_profile_holds_as_many_gpus_as_there_are(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["workstation", "slurm"])
 def test_a_profile_gives_every_training_run_of_the_workflow_one_gpu(tmp_path, profile):
-    printed = snakemake(
-        tmp_path, "--profile", str(PROFILES / profile), "--dry-run",
-        "--config", "preset=smoke", cwd=REPOSITORY,
-    )  # fmt: skip
-    jobs = re.split(r"^(?:local)?rule ", printed, flags=re.MULTILINE)[1:]
-    gpus = {}
-    for job in jobs:
-        asked = re.search(r"gpu=(\d)", job)
-        gpus.setdefault(job.split(":")[0], set()).add(asked and asked[1])
-    assert gpus["run"] == {"1"}
-    assert gpus["page"] == {"1"}
+    printed = dry_run(tmp_path, "--profile", str(PROFILES / profile))
+    gpus: dict[str, set[str | None]] = {}
+    for job in re.split(r"^(?:local)?rule ", printed, flags=re.MULTILINE)[1:]:
+        rule = job.split(":")[0]
+        asked = re.search(r"resources: .*gpu=(\d)", job)
+        gpus.setdefault(rule, set()).add(asked and asked[1])
+        assert ("workflow/with-gpu.sh 1 " in job) == (rule in ("run", "page"))
+    assert gpus["run"] == gpus["page"] == {"1"}
     assert gpus["prepare"] == gpus["html"] == {None}
 
 
 @pytest.mark.slow
 def test_without_a_profile_no_gpu_is_asked_for(tmp_path):
-    printed = snakemake(
-        tmp_path, "--cores", "2", "--dry-run", "--config", "preset=smoke", cwd=REPOSITORY
-    )
+    printed = dry_run(tmp_path, "--cores", "2")
     assert set(re.findall(r"gpu=(\d)", printed)) == {"0"}
+    assert set(re.findall(r"with-gpu.sh (\d)", printed)) == {"0"}

@@ -308,8 +308,8 @@ def test_the_table_by_hand():
     assert rows.loc["Hernia", "note"] == "n/a (0 regions)"
     shown = localization_tables.readable_table(table, "pointing")
     assert shown.columns.tolist() == ["finding", "regions", "patients", "CAM"]
-    assert shown["finding"].tolist() == [*FINDINGS, MEAN]
-    assert shown.set_index("finding").loc["Nodule", "CAM"] == "1.000 (1.000 to 1.000)"
+    assert shown["finding"].tolist() == [*FINDINGS, "Mean of 2 findings"]
+    assert shown.set_index("finding").loc["Nodule", "CAM"] == "1.00 (1.00 to 1.00)"
     assert shown.set_index("finding").loc["Hernia", "CAM"] == "n/a (0 regions)"
 
 

@@ -76,6 +76,7 @@ JobAcctGatherType=jobacct_gather/none
 JobCompType=jobcomp/filetxt
 JobCompLoc=$folder/jobs.txt
 ReturnToService=2
+KillWait=5
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=16 RealMemory=65536 Gres=gpu:1 State=UNKNOWN
@@ -118,8 +119,12 @@ stop() {
     local daemon pid waited
     if running slurmctld >/dev/null; then
         timeout 20 scancel --user="$(id -un)" 2>/dev/null || true
+        # Jobs end while the daemons still listen to them.
+        for waited in {1..40}; do
+            [ -n "$(timeout 5 squeue --noheader 2>/dev/null)" ] || break
+            sleep 0.5
+        done
     fi
-    # slurmd last but one: it ends the processes of the cancelled jobs.
     for daemon in slurmctld slurmd munged; do
         pid=$(running "$daemon") || continue
         kill "$pid"

@@ -1,0 +1,93 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the paper claims, and what was found
+#
+# Twelve claims of {cite}`ho2020`, what the paper shows for each, what this edition measured, and a
+# verdict by a rule that was fixed before: a claim says in which region an effect lies. It is
+#
+# - **supported** if the 95 % interval of the measured effect lies wholly in that region,
+# - **contradicted** if it lies wholly outside,
+# - **undecided** otherwise,
+# - **not run** where there is nothing to measure it by.
+#
+# Where a claim speaks of several comparisons their mean decides; for "the best of all" (C9) every
+# one of them. Where only some of the comparisons were run, the verdict rests on those, and the
+# table says on how many. Verdicts hold for the data that they were measured on.
+#
+# The interval is a paired bootstrap: both sides of a comparison are evaluated on the same
+# resamples of the patients and, where a study has several seeds, on the same draws of the seeds.
+# With one seed it says nothing of another training with another seed; with two or three it is too
+# narrow rather than too wide. The interval of a training time (C10) draws a run's epochs.
+#
+#     papermill notebooks/claims.py build/claims.ipynb -p preset quick
+#
+# It trains nothing. It costs seconds, or minutes where a study has a hundred runs.
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
+data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
+allow_partial: bool = False  # go on with the images that are there
+
+# %% tags=["hide-input"]
+from IPython.display import HTML, Markdown
+
+from chestkd import comparison, display, evidence, timing
+from chestkd.notebooks import check_parameters
+from chestkd.study import open_study
+
+check_parameters()
+study = open_study(preset, data, allow_partial=allow_partial)
+planned = comparison.cells(study)
+effects = evidence.effects(study, planned)
+ledger = evidence.ledger(effects)
+runs = [run for cell in planned.values() for run in cell.runs.values()]
+source = study.caption(runs=len(runs))
+HTML(f"<h2>On {study.data_name}, preset {study.preset.name}</h2>")
+
+# %% tags=["hide-input"]
+print("\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *timing.origins(runs)]))
+Markdown(evidence.tally(ledger))
+
+# %% [markdown]
+# Effects are differences in points (AUC x 100), for C10 a ratio of training times. "Holds" counts
+# the comparisons whose effect lies on the claim's side of zero, for C10 between 1.5 and 2.5,
+# whatever its interval.
+
+# %% tags=["hide-input"]
+display.table(
+    ledger,
+    name="claims",
+    caption=f"The claims of the paper, and what was measured on {study.dataset.name}.",
+    source=source,
+    bold=ledger.apply(lambda column: ledger["verdict"].isin(["supported", "contradicted"]))
+    & (ledger.columns == "verdict"),
+)
+
+# %% [markdown]
+# ## What the verdicts rest on
+#
+# Every comparison that a claim speaks of: the effect in the paper's tables, and ours. Effects of
+# C1 to C9 and C12 are differences of mean AUC in points, those of C10 ratios of training time,
+# those of C11 differences in the share of boxes that are hit. The rows "mean" have no row in the
+# paper's tables.
+
+# %% tags=["hide-input"]
+comparisons = evidence.comparisons(effects, planned)
+display.table(
+    comparisons,
+    name="claims-comparisons",
+    caption=f"Every comparison behind the claims, on {study.dataset.name}.",
+    source=source,
+    formats=dict.fromkeys(["paper", "effect", "low", "high"], "+.2f"),
+)

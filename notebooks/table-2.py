@@ -1,0 +1,116 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Table 2: training time of every strategy
+#
+# Table 2 of {cite}`ho2020` gives minutes on a GeForce GTX 1070. Beside them stand the minutes that
+# the runs of this edition took, and both as ratios to base training of the same network, which
+# compare across hardware.
+#
+# A measured time is that of the run's own epochs. It leaves out validation and, for a taught run,
+# its teacher: the teacher's training, and the one pass in which the teacher's outputs are stored.
+# A student's epoch then costs what an epoch of base training costs. The paper does not say what its
+# minutes hold. The second table adds the teacher's base training, which is what somebody pays who
+# starts with nothing; a defective teacher adds the first quarter of it.
+#
+#     papermill notebooks/table-2.py build/table-2.ipynb -p preset quick
+#
+# It trains nothing and costs seconds.
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
+data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
+allow_partial: bool = False  # go on with the images that are there
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+
+from chestkd import comparison, display, table2, timing
+from chestkd.notebooks import check_parameters
+from chestkd.paper import training_time
+from chestkd.study import open_study
+
+check_parameters()
+study = open_study(preset, data, allow_partial=allow_partial)
+planned = comparison.cells(study)
+times = table2.table2(planned)
+runs = [run for cell in planned.values() for run in cell.runs.values()]
+source = study.caption(runs=len(runs))
+name = study.dataset.name
+images = study.describe()["train"]
+print(f"{name}, {images:,} training images of {study.preset.size} px")
+print("\n".join(timing.origins(runs)))
+
+# %% [markdown]
+# ## Run by run
+#
+# Minutes, images a second and ratios are means over the seeds. Images a second are the median over
+# the epochs but the first, in which the graph is built. The ratio compares minutes, that start-up
+# included.
+
+# %% tags=["hide-input"]
+TIMES = {"paper minutes": ".0f", "minutes": ".1f", "minutes in all": ".1f", "images/s": ",.0f"}
+RATIOS = dict.fromkeys(["paper ratio", "ratio", "ratio by images/s", "ratio in all"], ".2f")
+RUN = ["network", "strategy", "taught by"]
+display.table(
+    times[[*RUN, "paper minutes", "minutes", "paper ratio", "ratio", "images/s", "runs", "note"]],
+    name="table-2",
+    caption=f"Table 2: minutes and their ratio to base training, in the paper and on {name}.",
+    source=source,
+    formats=TIMES | RATIOS,
+)
+
+# %% [markdown]
+# ## The whole procedure
+#
+# With the teacher's training, and by images a second, which leave the start-up out. Times are only
+# compared between runs on the same hardware.
+
+# %% tags=["hide-input"]
+taught = times[(times["taught by"] != "") & (times["runs"] > 0)]
+WHOLE = ["paper ratio", "ratio by images/s", "minutes in all", "ratio in all", "hardware"]
+display.table(
+    taught[[*RUN, *WHOLE]],
+    name="table-2-whole",
+    caption=f"Taught runs on {name} with the training of their teachers.",
+    source=source,
+    formats=TIMES | RATIOS,
+)
+
+# %% [markdown]
+# ## What the paper's minutes cannot be
+#
+# {doc}`paper-audit` has more on Table 2.
+
+# %% tags=["hide-input"]
+speed = training_time.densenet121_speed()
+ours = times.query("network == 'DenseNet-121' and strategy == 'base' and runs > 0")
+ours = ours.dropna(subset="images/s")
+text = (
+    f"Base training of DenseNet-121 took {speed['minutes']:.0f} minutes. As {speed['epochs']:.0f} "
+    f"epochs of {speed['images']:,.0f} images that is "
+    f"{speed['images']:,.0f} x {speed['epochs']:.0f} / ({speed['minutes']:.0f} x 60 s) = "
+    f"**{speed['implied']:,.0f} images a second**. Forward and backward through its convolutions "
+    f"at 224 x 224 pixels take {speed['gflop_per_image']:.1f} GFLOP an image. A GTX 1070 has "
+    f"{speed['tflops']:.2f} TFLOP/s at its peak, which is at most {speed['tflops']:.2f} x 1000 / "
+    f"{speed['gflop_per_image']:.1f} = **{speed['ceiling']:.0f} images a second**, or "
+    f"{speed['loose_ceiling']:.0f} if the 3 x 3 convolutions cost nothing. Table 2 cannot be "
+    f"{speed['epochs']:.0f} epochs of the full training set; at the peak its time holds "
+    f"{speed['epochs_at_ceiling']:.0f}."
+)
+for row in ours.itertuples():
+    text += (
+        f"\n\nHere DenseNet-121 trained on {times.loc[row.Index, 'images/s']:,.0f} images a second "
+        f"of {study.preset.size} x {study.preset.size} pixels ({row.hardware})."
+    )
+Markdown(text)
