@@ -47,8 +47,9 @@ check: $(VENV)/installed ## lint, format and types
 edition: book ## renew the published edition under book/ from PRESET's notebooks
 	$(BIN)/python -m chestkd publish --preset "$(PRESET)" --data "$(DATA)"
 
-plan: $(VENV)/installed ## list the runs of PRESET
-	@$(BIN)/python -m chestkd plan --preset "$(PRESET)"
+plan: $(VENV)/installed ## print the runs of PRESET on DATA and what they cost (MEASURE=yes times them)
+	@$(BIN)/python -m chestkd plan --preset "$(PRESET)" --data "$(DATA)" \
+		$(if $(PARTIAL),--allow-partial) $(if $(MEASURE),--measure)
 
 lab: $(VENV)/installed ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -78,20 +78,23 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _add_plan(commands: argparse._SubParsersAction) -> None:
-    text = "list the runs of a preset"
+    text = "print the runs of a preset and what they cost, before anything starts"
     parser = commands.add_parser("plan", help=text, description=text)
-    parser.add_argument("--preset", default="quick", help="name, or a file ending in .yaml")
+    _add_study(parser)
+    parser.add_argument(
+        "--measure", action="store_true", help="train networks of unknown speed for some seconds"
+    )
+    parser.add_argument("--runs", action="store_true", help="list the runs, too")
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from chestkd import plan, presets
+    from chestkd.planning import plan_text
 
-    preset = presets.load(arguments.preset)
-    runs = plan.planned_runs(preset)
-    for run in runs:
-        print(run.key)
-    print(f"{len(runs)} runs of {preset.recipe.epochs} epochs at {preset.size} pixels")
+    study = _study(arguments)
+    if arguments.runs:
+        print("\n".join(run.key for run in study.planned()))
+    print(plan_text(study, measure=arguments.measure))
 
 
 def _add_assemble(commands: argparse._SubParsersAction) -> None:

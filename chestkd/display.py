@@ -15,8 +15,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
+from PIL import Image
 
 _DPI = 150
+# Charts stay exact as PNG; what is larger shows radiographs, which WebP stores in a fifth.
+_LARGEST_PNG = 200_000
 
 
 def table(
@@ -78,10 +81,20 @@ def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> 
     stream = io.BytesIO()
     drawn.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
     plt.close(drawn)
-    image = base64.b64encode(stream.getvalue()).decode("ascii")
+    kind, content = _compressed(stream.getvalue())
+    image = base64.b64encode(content).decode("ascii")
     return HTML(
         f'<figure class="chestkd-figure" id="{name}">'
-        f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{image}">'
+        f'<img alt="{html.escape(alt, quote=True)}" src="data:image/{kind};base64,{image}">'
         f"<figcaption>{html.escape(caption)} "
         f'<span class="chestkd-source">{html.escape(source)}</span></figcaption></figure>'
     )
+
+
+def _compressed(png: bytes) -> tuple[str, bytes]:
+    """The image type and the bytes that the page carries."""
+    if len(png) <= _LARGEST_PNG:
+        return "png", png
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(stream, "WEBP", quality=88, method=6)
+    return "webp", stream.getvalue()

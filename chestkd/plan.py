@@ -142,6 +142,14 @@ def grid_runs(preset: Preset) -> list[PlannedRun]:
     ]
 
 
+def made_by_grid(preset: Preset) -> PlannedRun | None:
+    """The planned run that is one of the grid's under another key, whichever of them is best."""
+    if not preset.distillation.has_grid:
+        return None
+    student, teacher = preset.pairs[0]
+    return PlannedRun("standard", student, preset.seeds[0], teacher)
+
+
 def planned_runs(preset: Preset) -> list[PlannedRun]:
     """Every run that the preset's tables and figures need, each once.
 

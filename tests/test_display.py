@@ -1,8 +1,12 @@
+import base64
+import io
 import re
 from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from chestkd import display, figures, tables
 from chestkd.evaluation import MEAN
@@ -69,3 +73,14 @@ def test_figures_name_findings_as_people_write_them():
     drawn = figures.auc_intervals({"one": measured_table()})
     assert len(drawn.axes[0].get_yticklabels()) == 15
     plt.close(drawn)
+
+
+def test_radiographs_are_compressed_and_charts_are_exact():
+    noise = np.random.default_rng(0).random((700, 700))
+    drawn, axes = plt.subplots()
+    axes.imshow(noise, cmap="gray")
+    text = display.figure(drawn, name="f", caption="", source="", alt="noise").data
+    content = base64.b64decode(re.search(r'src="data:image/webp;base64,([^"]*)"', text)[1])
+    image = Image.open(io.BytesIO(content))
+    assert image.format == "WEBP"
+    assert min(image.size) > 300

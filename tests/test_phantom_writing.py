@@ -1,6 +1,7 @@
 import argparse
 import errno
 import gzip
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from chestkd.data.phantom import PhantomSpecification, blocks, generate, writing
 from chestkd.data.phantom.command import add_arguments, run
 from chestkd.data.phantom.masks import read_mask
 from chestkd.data.phantom.render import box
+from chestkd.data.phantom.specification import DRAWING
 from chestkd.findings import BOXED_FINDINGS, FINDINGS, decode
 
 SPECIFICATION = PhantomSpecification(images=80, size=32, seed=2)
@@ -105,6 +107,15 @@ def test_the_truth_agrees_with_masks_boxes_and_severities(phantom):
                 np.testing.assert_allclose(found, box(mask), atol=0.01)
                 boxed += 1
     assert boxed > 30
+
+
+def test_the_bytes_are_those_of_every_other_machine(phantom):
+    """A change of them needs a new number in `specification.DRAWING`, and a new hash here."""
+    digest = hashlib.sha256()
+    for name, content in contents(phantom).items():
+        digest.update(name.encode() + b"\0" + content)
+    assert DRAWING == 3
+    assert digest.hexdigest() == "dd595a6845f3699dfacf712c5f720b2176f3dd7171bbb16393ecfd83d0e414f0"
 
 
 def test_any_number_of_processes_writes_the_same_bytes(phantom, tmp_path):

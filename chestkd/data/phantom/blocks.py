@@ -141,10 +141,15 @@ def visit_of(plan: Plan, row: int) -> Visit:
 
 
 def _rgba_rows(specification: PhantomSpecification) -> frozenset[int]:
-    """Images that are written as RGBA files: at least one, as in NIH's folders."""
+    """Rows of the images that are written as RGBA files, as some of NIH's are."""
     rng = generator(specification.seed, Stream.FILE_MODES)
-    count = max(1, round(RGBA_SHARE * specification.images))
+    count = rgba_count(specification)
     return frozenset(rng.choice(specification.images, count, replace=False).tolist())
+
+
+def rgba_count(specification: PhantomSpecification) -> int:
+    """How many RGBA files a phantom has: at least one."""
+    return max(1, round(RGBA_SHARE * specification.images))
 
 
 def write_atomically(path: Path, content: bytes) -> None:

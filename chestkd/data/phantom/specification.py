@@ -7,7 +7,7 @@ from chestkd.findings import finding_index
 
 SMALLEST_SIZE = 32
 # Raised whenever the same specification would give other pixels or labels.
-DRAWING = 2
+DRAWING = 3
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from chestkd.data.phantom.blocks import draw_blocks, write_atomically
+from chestkd.data.phantom.blocks import draw_blocks, rgba_count, write_atomically
 from chestkd.data.phantom.labels import draw_plan
 from chestkd.data.phantom.specification import DRAWING, PhantomSpecification
 from chestkd.data.phantom.tables import write_tables
@@ -128,8 +128,10 @@ def _difference(stamp: Path, specification: PhantomSpecification) -> str:
 
 
 def _bytes_needed(specification: PhantomSpecification) -> int:
-    # Stored pixels and headers, and about 2 kB of labels, boxes and masks per image.
-    return specification.images * (specification.size * (specification.size + 1) + 2200)
+    # Stored pixels, some of them in four channels, and labels, boxes and masks.
+    size = specification.size
+    pixels = (specification.images + 3 * rgba_count(specification)) * size * (size + 1)
+    return pixels + specification.images * (2200 + 12 * size)
 
 
 def _check_space(unfinished: Path, specification: PhantomSpecification) -> None:
