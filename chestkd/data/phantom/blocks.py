@@ -6,6 +6,7 @@ after its images: where the record is, the images are.
 
 import io
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,8 @@ _received: _Job
 def _receive(job: _Job) -> None:
     global _received
     _received = job
+    # An interrupt from the keyboard reaches every process; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _draw_received(block: int) -> int:

@@ -145,8 +145,8 @@ def _check_space(unfinished: Path, specification: PhantomSpecification) -> None:
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"no space left for the phantom: {needed / 1e6:,.0f} MB are needed at {place}, "
-            f"{free / 1e6:,.0f} MB are free; nothing was written",
+            f"no space left for the phantom: {needed / 1e6:,.1f} MB are needed at {place}, "
+            f"{free / 1e6:,.1f} MB are free; nothing was written",
         )
 
 
@@ -160,7 +160,7 @@ def _clear_when_full(unfinished: Path, specification: PhantomSpecification) -> I
             raise
         raise OSError(
             errno.ENOSPC,
-            f"no space left for the phantom, which needs {_bytes_needed(specification) / 1e6:,.0f}"
+            f"no space left for the phantom, which needs {_bytes_needed(specification) / 1e6:,.1f}"
             f" MB in all; what was drawn is in {unfinished}: make room and repeat the command to "
             "go on, or delete that folder",
         ) from error
