@@ -1,11 +1,15 @@
 """The one place that knows which backend Keras runs on."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+
+# A notebook that looks at many networks compiles many functions, and means to.
+logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
 # Compiled once for each model, and forgotten with it: the functions hold their model weakly.
 _compiled: weakref.WeakKeyDictionary[keras.Model, Callable] = weakref.WeakKeyDictionary()

@@ -5,6 +5,7 @@ or a value of the wrong type is a ValueError that says where it stands and what 
 """
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -54,8 +55,13 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     # bool is a subclass of int, yet `epochs: true` is a mistake.
     if type(value) is not hint:
         expected = getattr(hint, "__name__", str(hint))
-        raise ValueError(f"{where}: expected {expected}, received {value!r}")
+        hint_for_yaml = " (YAML reads 5e-4 as text; write 0.0005)" if _is_exponent(value) else ""
+        raise ValueError(f"{where}: expected {expected}, received {value!r}{hint_for_yaml}")
     return value
+
+
+def _is_exponent(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+e[-+]?\d+", value) is not None
 
 
 def _convert_union(value: Any, choices: tuple, where: str) -> Any:

@@ -1,5 +1,6 @@
 """From executed notebooks to a folder that jupyter-book can build, and how long it all took."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -48,23 +49,54 @@ def publish(study: Study) -> Path:
 
 def _copy_notebooks(study: Study, target: Path) -> None:
     for page in sorted((study.folder / "pages").glob("*.ipynb")):
-        _copy_titled(page, target / page.name, None)
+        _copy(page, target / page.name, page.stem, None)
     for planned in study.planned():
-        name = f"{planned.key}.ipynb"
-        _copy_titled(study.folder / RUNS / name, target / RUNS / name, planned.title)
+        path = Path(RUNS, f"{planned.key}.ipynb")
+        _copy(study.folder / path, target / path, planned.strategy, planned.title)
 
 
-def _copy_titled(source: Path, target: Path, title: str | None) -> None:
-    """Copy a notebook, if asked under a title of its own: runs of one strategy share a source.
+def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
+    """Copy an executed notebook with the hash of its source, if asked under a title of its own.
 
-    What papermill noted of this machine's folders is left out.
+    Runs of one strategy share a source, so their titles differ from its. What papermill noted of
+    this machine's folders is left out.
     """
-    notebook = nbformat.read(source, as_version=4)
+    notebook = nbformat.read(executed, as_version=4)
     notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        # Libraries chat on stderr; a notebook that failed never gets here.
+        if "outputs" in cell:
+            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
+    notebook.metadata["chestkd"] = {"source": source_name(source), "sha256": source_hash(source)}
     if title is not None:
         heading = notebook.cells[0]
         heading.source = "\n".join([f"# {title}", *heading.source.split("\n")[1:]])
     workspace.write_atomically(target, nbformat.writes(notebook))
+
+
+def source_name(notebook: str) -> str:
+    """The percent script of a page or strategy, from the repository."""
+    return f"notebooks/{notebook}.py"
+
+
+def source_hash(notebook: str) -> str:
+    """SHA-256 of the percent script's text, whatever its line ends."""
+    text = workspace.resolve(source_name(notebook)).read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def outdated() -> list[str]:
+    """Notebooks of the published edition whose source has changed since, or is gone."""
+    edition = workspace.resolve(Path("book", NOTEBOOKS))
+    changed = []
+    for path in sorted(edition.rglob("*.ipynb")):
+        noted = nbformat.read(path, as_version=4).metadata.get("chestkd", {})
+        source = Path(noted.get("source", "none")).stem
+        script = workspace.resolve(source_name(source))
+        if not script.is_file() or source_hash(source) != noted["sha256"]:
+            changed.append(str(path.relative_to(edition)))
+    return changed
 
 
 def timings(folder: Path) -> str:

@@ -41,6 +41,10 @@ def test_nested_values_are_converted():
         ),
         ({"name": "a", "inner": {"count": "1"}}, "f: inner: count: expected int, received '1'"),
         ({"name": "a", "inner": {"count": True}}, "f: inner: count: expected int, received True"),
+        (
+            {"name": "a", "inner": {"count": 1, "share": "5e-4"}},
+            r"f: inner: share: expected float, received '5e-4' \(YAML reads 5e-4 as text",
+        ),
         ({"name": "a", "inner": 3}, "f: inner: expected a mapping, received 3"),
         ({"name": "a", "inner": {"count": 1}, "names": "x"}, "f: names: expected a list"),
         ({"name": "a", "inner": {"count": 1}, "names": [1]}, r"f: names\[0\]: expected str"),
