@@ -6,6 +6,9 @@ models scale their input themselves, so every unit is one of pixel values: a gra
 per gray level, the noise of SmoothGrad and the baseline of integrated gradients are gray levels.
 Positive means: more of it raises the logit of the finding. Drawing is `chestkd.overlays`.
 
+TensorFlow and JAX agree to rounding, except where a ReLU or a tie in max pooling is decided by it:
+then a gradient jumps. Paths that start at a constant image pass through many ties.
+
 `memory` is a budget in bytes for the activations of one batch (`batching.batch_size`); it changes
 the speed, not the maps. `progress` shows a bar on stderr.
 """
