@@ -1,6 +1,6 @@
 """The checks behind the page on trust: completeness, randomised weights, marked regions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -10,6 +10,7 @@ import tqdm
 from chestkd import localization, saliency
 from chestkd.explaining import Explained
 from chestkd.localization import Region, evidence
+from chestkd.localization_tables import compare
 from chestkd.saliency import randomization
 from chestkd.saliency.batching import DEFAULT_MEMORY
 
@@ -118,3 +119,27 @@ def localised(
     scores[CENTRE] = localization.score_centre(regions)
     scores[RANDOM] = localization.score_random(regions, generator)
     return scores
+
+
+def against_baselines(
+    scores: Mapping[str, pd.DataFrame], measures: Sequence[str], *, resamples: int = 1000
+) -> pd.DataFrame:
+    """Each map's mean over findings, minus those of the centre and of noise, with intervals.
+
+    Columns map, measure, "over centre" and "over random" (texts), and "better than both", "yes"
+    where both intervals lie above 0. `scores` as `localised` returns them.
+    """
+    rows = []
+    for title, frame in scores.items():
+        if title in (CENTRE, RANDOM):
+            continue
+        for measure in measures:
+            found = [
+                compare(frame, scores[baseline], measure, resamples=resamples)
+                for baseline in (CENTRE, RANDOM)
+            ]
+            texts = [f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})" for each in found]
+            better = "yes" if all(each.low > 0 for each in found) else "no"
+            rows.append((title, measure, *texts, better))
+    columns = ["map", "measure", f"over {CENTRE}", f"over {RANDOM}", "better than both"]
+    return pd.DataFrame(rows, columns=columns)

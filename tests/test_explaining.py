@@ -164,6 +164,11 @@ def test_what_the_page_on_trust_computes(study, explained):
     expected = localization.score_maps(alone, "absolute", [marked[1]])
     assert scores["Gradient"]["energy"][1] == pytest.approx(expected["energy"][0], rel=1e-4)
     summary = localization_table(scores, resamples=50)
+    beaten = trust.against_baselines(scores, ("pointing", "energy"), resamples=50)
+    assert beaten["map"].tolist() == ["Gradient", "Gradient", "CAM", "CAM"]
+    difference = scores["CAM"]["energy"] - scores["centre"]["energy"]
+    by_finding = difference.groupby(scores["CAM"]["finding"], observed=True).mean().mean()
+    assert beaten["over centre"][3].startswith(f"{by_finding:+.2f} (")
     for figure in (
         trust_figures.completeness_errors({"ResNet-32": errors}, 0.01, 32),
         trust_figures.randomisation(table, {"gradient": "Gradient", "cam": "CAM"}),

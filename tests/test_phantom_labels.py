@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 
 from chestkd.data.phantom import PhantomSpecification, tabulate
+from chestkd.data.phantom.histories import REAL, real_histories
 from chestkd.data.phantom.labels import (
     FALSE_NEGATIVE_RATES,
-    REAL,
     draw_plan,
     draw_severities,
     draw_truth,
     patient_weights,
-    real_histories,
 )
 from chestkd.data.phantom.statistics import (
     patient_sums,

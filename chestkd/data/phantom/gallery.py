@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from chestkd.data.phantom.labels import REAL
+from chestkd.data.phantom.histories import REAL
 from chestkd.data.phantom.layers import AIR, Layers
 from chestkd.data.phantom.mimics import Mimics
 from chestkd.data.phantom.render import Radiograph, Visit, draw

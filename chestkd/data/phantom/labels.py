@@ -8,18 +8,14 @@ some findings that are there were missed.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
+from chestkd.data.phantom.histories import Histories, real_histories
 from chestkd.data.phantom.specification import PhantomSpecification
 from chestkd.data.phantom.streams import Stream, generator
-from chestkd.findings import FINDINGS, encode, finding_index
-
-REAL = Path(__file__).parent / "real"
+from chestkd.findings import FINDINGS, finding_index
 
 # Share of true findings that NIH's first label release had missed, counted on the boxed
 # images: the labels that the release of 2020 added. The six findings without boxes get
@@ -46,51 +42,6 @@ LARGEST_PATIENT = 0.05
 SEVERITY_CORRELATION = 0.6
 # Missed findings come from the lower part of the severities.
 MISSED_QUANTILE = 0.6
-
-
-@dataclass(frozen=True)
-class Histories:
-    """The label histories of the 30,805 real patients, end to end.
-
-    Attributes:
-        start: (patients + 1,) first image of each patient in the arrays below.
-        test, female: (patients,) bool.
-        age: (images,) years.
-        code: (images,) row of the joint table.
-        views: (codes,) "PA" or "AP".
-        labels: (codes, 14) uint8 multi-hot label sets.
-
-    """
-
-    start: np.ndarray
-    test: np.ndarray
-    female: np.ndarray
-    age: np.ndarray
-    code: np.ndarray
-    views: np.ndarray
-    labels: np.ndarray
-
-
-@cache
-def real_histories() -> Histories:
-    """The histories shipped with the library (`tabulate.py` computes them)."""
-    table = pd.read_csv(REAL / "label_sets.csv")
-    patients = pd.read_csv(REAL / "histories.csv.gz", keep_default_na=False)
-    codes = [np.array(codes.split(), int) for codes in patients["codes"].astype(str)]
-    years = [
-        np.array(years.split(), int) if years else np.zeros(len(own), int)
-        for years, own in zip(patients["years"], codes, strict=True)
-    ]
-    ages = [age + np.cumsum(own) for age, own in zip(patients["age"], years, strict=True)]
-    return Histories(
-        start=np.concatenate([[0], np.cumsum([len(own) for own in codes])]),
-        test=patients["test"].to_numpy(bool),
-        female=patients["female"].to_numpy(bool),
-        age=np.concatenate(ages),
-        code=np.concatenate(codes),
-        views=table["view"].to_numpy(str),
-        labels=np.stack([encode(labels) for labels in table["labels"]]),
-    )
 
 
 def patient_weights(histories: Histories, tempering: float) -> np.ndarray:

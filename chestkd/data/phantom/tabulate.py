@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chestkd.data.phantom.labels import REAL
+from chestkd.data.phantom.histories import REAL
 from chestkd.data.phantom.statistics import patient_sums, statistics, visit_counts
 
 
