@@ -5,8 +5,8 @@ DATA ?= phantom
 PARTIAL ?=
 CORES ?= all
 PYTHON ?= python3
-# jax: everything in an environment without TensorFlow.
-BACKEND ?= tensorflow
+# jax: everything in an environment without TensorFlow. KERAS_BACKEND=jax says the same.
+BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
 
 ifeq ($(BACKEND),jax)
 VENV ?= .venv-jax
