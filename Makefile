@@ -6,7 +6,7 @@ PARTIAL ?=
 CORES ?= all
 PYTHON ?= python3
 # jax: everything in an environment without TensorFlow. KERAS_BACKEND=jax says the same.
-BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
+BACKEND := $(or $(BACKEND),$(KERAS_BACKEND),tensorflow)
 
 ifeq ($(BACKEND),jax)
 VENV ?= .venv-jax
@@ -17,7 +17,7 @@ LOCK := requirements.lock
 else
 $(error BACKEND is $(BACKEND); allowed: tensorflow, jax)
 endif
-export KERAS_BACKEND = $(BACKEND)
+export KERAS_BACKEND := $(BACKEND)
 
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules host reason \
