@@ -4,6 +4,9 @@ DATA ?= phantom
 # PARTIAL=yes goes on with the images of DATA that are there and can be decoded.
 PARTIAL ?=
 CORES ?= all
+# PROFILE=slurm or workstation: on a cluster, or on the GPUs of one machine; a folder of
+# workflow/profiles, which says how many cores and jobs there are.
+PROFILE ?=
 PYTHON ?= python3
 # jax: everything in an environment without TensorFlow. KERAS_BACKEND=jax says the same.
 BACKEND := $(or $(BACKEND),$(KERAS_BACKEND),tensorflow)
@@ -20,8 +23,16 @@ endif
 export KERAS_BACKEND := $(BACKEND)
 
 BIN := $(VENV)/bin
-SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --quiet rules host reason \
-	--rerun-incomplete --nolock --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
+PROFILES := $(notdir $(wildcard workflow/profiles/*))
+ifneq ($(PROFILE),)
+ifeq ($(filter $(PROFILE),$(PROFILES)),)
+$(error PROFILE is $(PROFILE); allowed: $(PROFILES))
+endif
+WHERE := --profile workflow/profiles/$(PROFILE)
+else
+WHERE := --cores $(CORES) --quiet rules host reason --rerun-incomplete --nolock
+endif
+SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile $(WHERE) --config "preset=$(PRESET)" "data=$(DATA)" $(if $(PARTIAL),allow_partial=true)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1

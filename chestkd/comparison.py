@@ -6,7 +6,6 @@ resamples vary: the patients of the test set, drawn as in `chestkd.evaluation`, 
 run, and, where there are several seeds, the seeds.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,12 @@ import numpy as np
 import pandas as pd
 import tqdm
 
+from chestkd.data.splits import IMAGE_WISE
 from chestkd.evaluation import Estimate, Resamples, mean_auc
 from chestkd.paper.claims import Claim, Part, claim
 from chestkd.paper.comparisons import Comparison, Key, RunKey
 from chestkd.paper.verdicts import EFFECT_COLUMNS, MEAN
+from chestkd.plan import PlannedRun
 from chestkd.runs import Run
 from chestkd.study import Study
 
@@ -53,10 +54,10 @@ Cells = Mapping[RunKey, Cell]
 
 
 def cells(study: Study) -> dict[RunKey, Cell]:
-    """Every cell that the preset plans, whether its runs were made or not; no grid runs."""
+    """Every cell that the preset plans on its own split, its runs made or not; no grid runs."""
     found: dict[RunKey, Cell] = {}
     for planned in study.planned():
-        if planned.alpha is not None:
+        if planned.alpha is not None or planned.split is not None:
             continue
         key = RunKey(planned.strategy, planned.network, planned.teacher or "", _split(study))
         cell = found.setdefault(key, Cell({}, {}))
@@ -71,7 +72,7 @@ def cells(study: Study) -> dict[RunKey, Cell]:
 
 
 def _split(study: Study) -> Literal["patient-wise", "image-wise"]:
-    return "image-wise" if study.preset.split == "image-wise" else "patient-wise"
+    return "image-wise" if study.preset.split == IMAGE_WISE else "patient-wise"
 
 
 def image_wise_cells(study: Study) -> dict[RunKey, Cell]:
@@ -80,12 +81,13 @@ def image_wise_cells(study: Study) -> dict[RunKey, Cell]:
     None for a study that is itself image-wise: it has nothing to be compared with.
     """
     found: dict[RunKey, dict[int, Run]] = {}
-    for planned in study.planned():
-        if planned.strategy == "base" and _split(study) == "patient-wise":
-            same = dataclasses.replace(study.specification(planned), split="image-wise")
-            if same.id in study.store and not study.store.load(same.id).diverged:
-                key = RunKey("base", planned.network, split="image-wise")
-                found.setdefault(key, {})[planned.seed] = study.store.load(same.id)
+    if _split(study) == "image-wise":
+        return {}
+    for seed in study.preset.seeds:
+        for network in study.preset.networks:
+            run = study.find(PlannedRun("base", network, seed, split=IMAGE_WISE))
+            if run is not None and not run.diverged:
+                found.setdefault(RunKey("base", network, split="image-wise"), {})[seed] = run
     return {key: Cell(runs, {}) for key, runs in found.items()}
 
 

@@ -77,7 +77,8 @@ def base_runs(study: Study) -> dict[str, Run]:
     """Network to finished base run of the preset's first seed; diverged ones are left out."""
     found = {}
     for planned in study.planned():
-        if planned.strategy == "base" and planned.seed == study.preset.seeds[0]:
+        chosen = planned.strategy == "base" and planned.split is None
+        if chosen and planned.seed == study.preset.seeds[0]:
             run = study.find(planned)
             if run is not None and not run.diverged:
                 found[planned.network] = run

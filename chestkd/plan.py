@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from chestkd.architectures import NETWORKS
+from chestkd.data.splits import IMAGE_WISE
 from chestkd.presets import Preset
 from chestkd.runs import Recipe, RunSpecification, Teaching
 from chestkd.strategies import STRATEGIES, roles, run_seed
@@ -22,6 +23,8 @@ class PlannedRun:
     # the preset's, or the best of its grid.
     alpha: float | None = None
     temperature: float | None = None
+    # The split, where it is another than the preset's: "image-wise", to measure its leak.
+    split: str | None = None
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -40,6 +43,7 @@ class PlannedRun:
             parts += ["from", self.teacher]
         if self.alpha is not None:
             parts.append(f"a{self.alpha:g}-T{self.temperature:g}")
+        parts += [self.split] if self.split else []
         return "-".join([*parts, f"seed{self.seed}"])
 
     @property
@@ -48,7 +52,8 @@ class PlannedRun:
         network, strategy = NETWORKS[self.network].title, STRATEGIES[self.strategy].title
         by = f" from {NETWORKS[self.teacher].title}" if self.teacher else ""
         grid = "" if self.alpha is None else f", α = {self.alpha:g}, T = {self.temperature:g}"
-        return f"{strategy}: {network}{by}{grid}, seed {self.seed}"
+        split = f", {self.split} split" if self.split else ""
+        return f"{strategy}: {network}{by}{grid}{split}, seed {self.seed}"
 
     @property
     def base(self) -> "PlannedRun | None":
@@ -72,6 +77,8 @@ class PlannedRun:
     def parameters(self) -> dict[str, str | int | float]:
         """What the strategy's notebook is told, beside the study."""
         values: dict[str, str | int | float] = {"network": self.network, "seed": self.seed}
+        if self.split:
+            values["split"] = self.split
         if self.teacher and self.strategy != "self-training":
             values["teacher"] = self.teacher
         if self.alpha is not None and self.temperature is not None:
@@ -112,7 +119,7 @@ class PlannedRun:
             network=self.network,
             data=data,
             size=preset.size,
-            split=preset.split,
+            split=self.split or preset.split,
             recipe=recipe or preset.recipe_of(self.network),
             teaching=teaching,
             seed=run_seed(self.strategy, self.network, self.teacher, self.seed),
@@ -159,6 +166,7 @@ def planned_runs(preset: Preset) -> list[PlannedRun]:
     runs: list[PlannedRun] = []
     for seed in preset.seeds:
         runs += [PlannedRun("base", network, seed) for network in preset.networks]
+        runs += [PlannedRun("base", name, seed, split=IMAGE_WISE) for name in preset.image_wise]
         runs += grid_runs(preset) if seed == preset.seeds[0] else []
         for strategy in preset.strategies:
             runs += _taught_runs(preset, strategy, seed)

@@ -66,6 +66,8 @@ class Preset:
     distillation: Distillation = Distillation()
     seeds: tuple[int, ...] = (0,)
     split_seed: int = 0
+    # Networks whose base run is made on the image-wise split, too, to see what its leak adds.
+    image_wise: tuple[str, ...] = ()
     # None: random initial weights; "imagenet", or a weights file.
     weights: str | None = None
     # "weights": what the weights expect, or [-1, 1] without them; "training-set": pixels are
@@ -84,10 +86,11 @@ class Preset:
         for strategy in self.strategies:
             if strategy not in STRATEGIES:
                 raise ValueError(f"unknown strategy {strategy!r}; allowed: {', '.join(STRATEGIES)}")
-        for network in self.recipes:
-            if network not in self.networks:
-                raise ValueError(f"recipes: {network!r} is not in networks")
-        for name in ("networks", "seeds", "students", "teachers", "strategies"):
+        for name in ("recipes", "image_wise"):
+            for network in getattr(self, name):
+                if network not in self.networks:
+                    raise ValueError(f"{name}: {network!r} is not in networks")
+        for name in ("networks", "seeds", "students", "teachers", "strategies", "image_wise"):
             values = getattr(self, name)
             needed = name in ("networks", "seeds") and not values
             if needed or len(set(values)) < len(values):

@@ -28,6 +28,19 @@ def facts(run: Run) -> None:
     )
 
 
+def taught_by(run: Run) -> None:
+    """Print who taught a run, and with which loss; nothing for a base run."""
+    teaching = run.specification.teaching
+    if teaching is None:
+        return
+    seconds = run.record.get("teaching_seconds")
+    spent = "" if seconds is None else f"; its outputs took this run {seconds:.1f} s"
+    print(
+        f"taught by {teaching.teacher}, loss {teaching.loss}, alpha {teaching.alpha:g}, "
+        f"temperature {teaching.temperature:g}{spent}"
+    )
+
+
 def curves(study: Study, runs: Mapping[str, Run], name: str, caption: str) -> HTML:
     """Learning curves of one or more runs, by title."""
     histories = {title: run.history() for title, run in runs.items()}

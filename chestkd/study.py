@@ -165,7 +165,10 @@ class Study:
             return self.store.load(specification.id)
         from chestkd.training import train  # Keras takes seconds to import
 
-        return train(specification, self.prepared, self.split, self.store, progress=self.progress)
+        parts = self.split
+        if specification.split != parts.name:
+            parts = split(self.prepared.dataset, specification.split, seed=specification.split_seed)
+        return train(specification, self.prepared, parts, self.store, progress=self.progress)
 
     def caption(self, runs: int | None = None) -> str:
         """What every table and figure carries: data set, preset, number of runs, commit."""

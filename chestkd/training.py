@@ -91,7 +91,9 @@ class _Training:
 
     def run(self) -> None:
         specification, recipe = self.specification, self.specification.recipe
+        start = time.perf_counter()
         self.taught = self._teacher_logits()
+        self.teaching_seconds = time.perf_counter() - start
         self.model = initial_network(specification)
         steps = max(1, len(self.split.train) // recipe.batch_size)
         self.model.compile(
@@ -204,6 +206,8 @@ class _Training:
             "validation_auc": None if selected is None else float(history["validation_auc"].max()),
             "parameters": int(self.model.count_params()),
             "training_seconds": float(history["seconds"].sum()),
+            # Until the teacher's outputs were there: computed, or read where they were stored.
+            "teaching_seconds": None if self.taught is None else self.teaching_seconds,
             "images_per_second": float(history["images_per_second"].iloc[1:].median())
             if len(history) > 1
             else None,

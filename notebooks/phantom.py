@@ -33,8 +33,9 @@ images: int = 112120  # size of the label table that is compared with the real o
 
 # %% tags=["hide-input"]
 import numpy as np
+from IPython.display import Markdown
 
-from chestkd import display, provenance
+from chestkd import display, provenance, recorded
 from chestkd.data.phantom import PhantomSpecification, gallery
 from chestkd.data.phantom.labels import draw_plan
 from chestkd.data.phantom.render import Visit
@@ -177,6 +178,65 @@ display.figure(
     source=source,
     alt="Two radiographs of one chest; the right one has a thick tube at the right of the image.",
 )
+
+# %% [markdown]
+# ## What can be learnt from it
+#
+# The data set has to be learnable, but not trivial, and a stronger network has to be better than a
+# weaker one, or there is nothing to distil. Three models, each trained alone on the phantom of
+# preset `quick` with more images: a logistic regression on pooled pixels, a small network and a
+# large one. The differences are paired over the same patients. These trainings take an hour on two
+# cores, so this page only shows what the benchmark has recorded:
+#
+#     python benchmarks/learnability.py --size 64 --images 6000
+#     python benchmarks/learnability.py --size 128 --images 4000
+
+
+# %% tags=["hide-input"]
+def learnability(pixels):
+    """The recorded table at one size, or the command that makes it."""
+    measured = recorded.learnability(pixels)
+    if measured is None:
+        return Markdown(f"Not measured yet at {pixels} px: `benchmarks/learnability.py`.")
+    return display.table(
+        recorded.readable_learnability(measured),
+        name=f"phantom-learnability-{pixels}",
+        caption=f"Test AUC of three models at {pixels} px, with 95 % intervals over patients. "
+        f"Means: {recorded.differences(measured)}.",
+        source=recorded.source(measured),
+    )
+
+
+learnability(64)
+
+# %% tags=["hide-input"]
+learnability(128)
+
+# %% [markdown]
+# ### What splitting by image adds
+#
+# The same network is evaluated on the same test images twice: trained on other patients only, and
+# trained on as many images of which some show the very patients of the test, as a split by image
+# has it. The second AUC is higher, because the network knows these patients' ribs and vessels
+# together with findings that come again from visit to visit.
+#
+#     python benchmarks/leak.py --images 6000 --seeds 3
+
+# %% tags=["hide-input"]
+leaking = recorded.leak()
+shown = Markdown("Not measured yet: `benchmarks/leak.py`.")
+if leaking is not None:
+    columns = ["seed", "patient-wise", "image-wise", "difference", "low", "high", "test images"]
+    shown = display.table(
+        leaking[columns],
+        name="phantom-leak",
+        caption=f"Mean test AUC of {leaking['network'][0]} at {leaking['size'][0]} px by what it "
+        "was trained on, and the paired difference with its 95 % interval over patients.",
+        source=recorded.source(leaking),
+        formats=dict.fromkeys(("patient-wise", "image-wise"), ".3f")
+        | dict.fromkeys(("difference", "low", "high"), "+.3f"),
+    )
+shown
 
 # %% [markdown]
 # ## What the phantom cannot tell

@@ -38,42 +38,18 @@ epochs: int = 0  # 0: as the preset says
 batch_size: int = 0  # 0: as the preset says
 rate: float = 0.0  # learning rate for a batch of 128; 0: as the preset says
 
-# %% tags=["hide-input"]
-from chestkd import report
-from chestkd.architectures import NETWORKS
-from chestkd.notebooks import check_parameters
-from chestkd.plan import PlannedRun
-from chestkd.study import open_study
-
-check_parameters()
-study = open_study(preset, data, allow_partial=allow_partial)
-planned = PlannedRun("reversed", network, seed, teacher).with_distillation(alpha, temperature)
-title = f"{NETWORKS[network].title}, reversed"
-
 # %% [markdown]
 # ## The run
 
 # %% tags=["hide-input"]
-base = study.make(study.specification(PlannedRun("base", network, seed)))
-teaching = study.make(study.specification(planned.base))
-specification = study.specification(planned, loss=loss or None).with_recipe(
-    epochs=epochs or None, batch_size=batch_size or None, rate=rate or None
-)
-run = study.make(specification)
-report.facts(run)
-print(
-    f"taught by {specification.teaching.teacher}, loss {specification.teaching.loss}, "
-    f"alpha {specification.teaching.alpha:g}, temperature {specification.teaching.temperature:g}"
-)
+from chestkd.notebooks import check_parameters
+from chestkd.run_page import open_page
+
+page = open_page("reversed", check_parameters())
+page.facts()
 
 # %% tags=["hide-input"]
-base_title = f"{NETWORKS[network].title}, base"
-report.curves(
-    study,
-    {title: run, base_title: base},
-    planned.key,
-    f"{title}, and the same network without a teacher. The losses differ in what they measure.",
-)
+page.curves(", and the same network without a teacher. The losses differ in what they measure.")
 
 # %% [markdown]
 # ## On the test images
@@ -81,11 +57,10 @@ report.curves(
 # The difference to base training is paired: the same patients are drawn for both.
 
 # %% tags=["hide-input"]
-teacher_title = f"{NETWORKS[teacher].title}, base (the teacher)"
-report.against(study, run, title, {base_title: base, teacher_title: teaching}, planned.key)
+page.against()
 
 # %% tags=["hide-input"]
-report.aucs(study, run, title, planned.key)
+page.aucs()
 
 # %% tags=["hide-input"]
-report.intervals(study, {title: run, base_title: base}, planned.key)
+page.intervals()

@@ -22,6 +22,7 @@ PRESET = dataclasses.replace(
     students=("mobilenet-v1", "densenet-121"),
     teachers=("densenet-121",),
     recipes={},
+    image_wise=(),
     seeds=(0, 1),
     resamples=100,
     distillation=Distillation(),

@@ -14,7 +14,10 @@ from chestkd.presets import Distillation
 from chestkd.runs import Recipe
 
 PRESET = dataclasses.replace(
-    presets.load("smoke"), recipe=Recipe(epochs=2, batch_size=16), distillation=Distillation()
+    presets.load("smoke"),
+    recipe=Recipe(epochs=2, batch_size=16),
+    distillation=Distillation(),
+    image_wise=(),
 )
 IMAGES = {"train": 40, "validation": 12, "test": 30}
 SPEEDS = {"resnet-32": Speed(10.0, 5.0, ""), "mobilenet-v1": Speed(4.0, 7.0, "")}

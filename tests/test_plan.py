@@ -90,7 +90,19 @@ def test_a_run_comes_after_those_that_it_needs_and_once(name):
 def test_seeds_are_run_one_after_another(phantom):
     seeds = [run.seed for run in planned_runs(phantom)]
     assert seeds == sorted(seeds)
-    assert Counter(seeds) == {0: 41 + 9, 1: 41, 2: 41}
+    assert Counter(seeds) == {0: 43 + 9, 1: 43, 2: 43}  # with two image-wise runs each
+
+
+def test_image_wise_runs_differ_in_the_split_alone(phantom):
+    leaky = [run for run in planned_runs(phantom) if run.split]
+    assert {(run.network, run.seed) for run in leaky} == {
+        (network, seed) for network in phantom.image_wise for seed in phantom.seeds
+    }
+    for run in leaky:
+        own = specification(dataclasses.replace(run, split=None), phantom)
+        assert specification(run, phantom) == dataclasses.replace(own, split="image-wise")
+        assert run.key == f"base-{run.network}-image-wise-seed{run.seed}"
+        assert run.parameters()["split"] == "image-wise"
 
 
 def test_reversed_distillation_trains_the_teacher(phantom):
@@ -148,6 +160,7 @@ def test_a_teachers_own_recipe_is_part_of_the_taught_run(phantom):
         ("    weight_decay: 0.000036", "    - 1", "recipes: vgg-19: expected a mapping"),
         ("teachers: [densenet-121, resnet-152]", "teachers: []", "needs students and teachers"),
         ("students: [mobilenet-v1, vgg", "students: [mobilenet-v1, mobilenet-v1, vgg", "students"),
+        ("image_wise: [resnet-32", "image_wise: [vgg-16", "image_wise: 'vgg-16' is not in"),
     ],
 )  # fmt: skip
 def test_mistakes_are_refused(tmp_path, old, new, message):

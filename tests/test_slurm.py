@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
+from chestkd.runs import Store
+
 NODE = REPOSITORY / "workflow" / "slurm-node.sh"
 PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
 INSTALL = "apt-get install -y slurm-wlm munge"
@@ -157,50 +159,78 @@ class TestRefusals:
         assert "slurm-node.sh start FOLDER" in wrong.stderr
 
 
-@needs_slurm
-@pytest.mark.slow
-def test_a_training_run_goes_through_slurm(node, tmp_path):
-    build = tmp_path / "build"
-    key = "base-mobilenet-v1-seed0"
-    notebook = build / "smoke" / "runs" / f"{key}.ipynb"
-    done = subprocess.run(
+def sweep(node: Path, build: Path, preset: str, retries: int, *targets: Path) -> subprocess.Popen:
+    """Snakemake with the profile as it is, but: ask often, keep the logs, and here."""
+    logs = build.parent / "logs"
+    return subprocess.Popen(
         [
             sys.executable, "-m", "snakemake", "--profile", str(PROFILE),
-            "--config", "preset=smoke",
-            # The profile as it is, but: ask often, try once, keep the logs, and here.
-            "--slurm-init-seconds-before-status-checks", "3", "--retries", "0",
-            "--slurm-keep-successful-logs", "--slurm-logdir", str(tmp_path / "logs"),
-            "--latency-wait", "5", "--", str(notebook),
+            "--config", f"preset={preset}",
+            "--slurm-init-seconds-before-status-checks", "3", "--retries", str(retries),
+            "--slurm-keep-successful-logs", "--slurm-logdir", str(logs),
+            "--latency-wait", "5", "--", *map(str, targets),
         ],
         cwd=REPOSITORY,
         env={**use(node), "CHESTKD_BUILD": str(build)},
-        capture_output=True, text=True, timeout=900, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
 
-    printed = done.stdout + done.stderr
-    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", printed)
-    assert len(submitted) == 2  # prepare, run
 
-    # Slurm's own word, from the list of ended jobs: there is no accounting.
-    ended = [job_facts(line) for line in (node / "jobs.txt").read_text().splitlines()]
-    assert [job["JobId"] for job in ended] == submitted
-    assert {job["JobState"] for job in ended} == {"COMPLETED"}
-    assert all(job["Name"].startswith("chestkd_") for job in ended)
-    prepared, trained = ended
-    assert (prepared["ProcCnt"], trained["ProcCnt"]) == ("16", "8")
-    shown = {job: job_facts(slurm(node, "scontrol", "show", "job", job)) for job in submitted}
+def ended_jobs(node: Path) -> dict[str, dict[str, str]]:
+    """Slurm's own word, from its list of ended jobs, by id: there is no accounting."""
+    found = [job_facts(line) for line in (node / "jobs.txt").read_text().splitlines()]
+    return {job["JobId"]: job for job in found}
+
+
+def submitted_jobs(printed: str) -> list[str]:
+    return re.findall(r"has been submitted with SLURM jobid (\d+)", printed)
+
+
+@needs_slurm
+@pytest.mark.slow
+def test_a_training_run_goes_through_slurm_and_on_after_it_was_cut_off(node, tmp_path):
+    build, preset = tmp_path / "build", tmp_path / "longer.yaml"
+    smoke = (REPOSITORY / "workflow" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
+    preset.write_text(smoke.replace("epochs: 2", "epochs: 40"), encoding="utf-8")
+    key = "base-resnet-32-seed0"
+    notebook = build / "longer" / "runs" / f"{key}.ipynb"
+    started = sweep(node, build, str(preset), 1, notebook)
+    deadline = time.monotonic() + 300
+    while not list(build.glob("runs/*.partial/checkpoint.npz")):
+        assert started.poll() is None, started.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (running,) = slurm(node, "squeue", "--noheader", "--format=%i").split()
+    slurm(node, "scancel", running)
+    printed, _ = started.communicate(timeout=900)
+    assert started.returncode == 0, printed
+
+    ended = ended_jobs(node)
+    prepared, cancelled, again = [ended[job] for job in submitted_jobs(printed)]
+    assert cancelled["JobId"] == running
+    assert cancelled["JobState"].startswith("CANCELLED")
+    assert (prepared["JobState"], again["JobState"]) == ("COMPLETED", "COMPLETED")
+    assert all(job["Name"].startswith("chestkd_") for job in ended.values())
+    assert (prepared["ProcCnt"], again["ProcCnt"]) == ("16", "8")
+    shown = {
+        job["JobId"]: job_facts(slurm(node, "scontrol", "show", "job", job["JobId"]))
+        for job in (prepared, again)
+    }
     assert shown[prepared["JobId"]]["Comment"] == "rule_prepare"
     assert "TresPerJob" not in shown[prepared["JobId"]]
-    assert shown[trained["JobId"]]["Comment"] == f"rule_run_wildcards_{key}"
-    assert shown[trained["JobId"]]["TresPerJob"].endswith("gpu:1")
+    assert shown[again["JobId"]]["Comment"] == f"rule_run_wildcards_{key}"
+    assert shown[again["JobId"]]["TresPerJob"].endswith("gpu:1")
 
-    # The training happened inside that job: Slurm wrote its log, and the record is of that time.
-    (log,) = (tmp_path / "logs" / "rule_run" / key).iterdir()
-    assert log.name == f"{trained['JobId']}.log"
-    assert "rule run:" in log.read_text()
-    (record,) = build.glob("runs/*/run.json")
-    written = pd.Timestamp.fromtimestamp(record.stat().st_mtime)
-    assert pd.Timestamp(trained["StartTime"]) <= written
-    assert written <= pd.Timestamp(trained["EndTime"]) + pd.Timedelta(seconds=1)
+    # The second job went on where the first was cut off, and wrote the record.
+    (run,) = Store(build / "runs").runs()
+    assert list(run.history()["epoch"]) == list(range(1, 41))
+    logs = tmp_path / "logs" / "rule_run" / key
+    first_epochs = [
+        int(re.findall(r"epoch (\d+)/40: loss", (logs / f"{job['JobId']}.log").read_text())[0])
+        for job in (cancelled, again)
+    ]
+    assert first_epochs[0] == 1 < first_epochs[1]
+    written = pd.Timestamp.fromtimestamp((run.folder / "run.json").stat().st_mtime)
+    assert pd.Timestamp(again["StartTime"]) <= written
+    assert written <= pd.Timestamp(again["EndTime"]) + pd.Timedelta(seconds=1)
     assert notebook.is_file()

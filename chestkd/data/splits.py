@@ -14,7 +14,8 @@ import pandas as pd
 
 from chestkd.data.dataset import NIH_NAME, Dataset
 
-SPLITS = ("official", "community", "random", "image-wise")
+IMAGE_WISE = "image-wise"
+SPLITS = ("official", "community", "random", IMAGE_WISE)
 PARTS = ("train", "validation", "test")
 
 # Of all images, by `random` and `image-wise`: the paper's 70/10/20.
@@ -69,7 +70,7 @@ def split(dataset: Dataset, name: str, *, seed: int = 0) -> Split:
         parts = _draw(dataset.table["patient"].to_numpy(), generator)
     else:
         parts = _draw(np.arange(len(dataset)), generator)
-    leaks = name == "image-wise"
+    leaks = name == IMAGE_WISE
     _check(dataset, name, parts, leaks)
     rows = {part: np.flatnonzero(parts == part).astype(np.int64) for part in PARTS}
     return Split(name, **rows, fingerprint=_fingerprint(dataset, parts), seed=seed, leaks=leaks)

@@ -1,0 +1,56 @@
+"""The benchmarks' recorded results, as the page on the phantom shows them."""
+
+import pandas as pd
+import pytest
+
+from chestkd import recorded, workspace
+
+ABOVE = "b minus a"
+
+
+@pytest.fixture
+def measured() -> pd.DataFrame:
+    rows = [
+        ("a", "Mass", 0.6, 0.5, 0.7), ("a", "Mean", 0.6, 0.5, 0.7),
+        ("b", "Mass", 0.8, 0.7, 0.9), ("b", "Mean", 0.8, 0.7, 0.9),
+        (ABOVE, "Mean", 0.2, 0.1, 0.3),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["model", "finding", "auc", "low", "high"])
+    return table.assign(images=6000, train=4000, test=1000, epochs=10, commit="abc")
+
+
+def test_models_are_columns_and_differences_are_words(measured):
+    table = recorded.readable_learnability(measured)
+    assert list(table) == ["finding", "a", "b"]
+    assert list(table["finding"]) == ["Mass", "Mean"]
+    assert table["b"].tolist() == ["0.800 (0.700 to 0.900)"] * 2
+    assert recorded.differences(measured) == "b minus a +0.200 (+0.100 to +0.300)"
+    assert recorded.source(measured) == (
+        "PHANTOM · 6,000 images · 4,000 for training, 1,000 for test · 10 epochs · commit abc"
+    )
+    assert recorded.mean_of(measured, "b") == 0.8
+
+
+def test_what_was_never_measured_is_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(workspace, "resolve", lambda path: tmp_path / path)
+    assert recorded.learnability(64) is None
+    assert recorded.leak() is None
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_recorded_models_rank_as_the_phantom_is_meant_to(size):
+    measured = recorded.learnability(size)
+    assert measured is not None
+    gains = measured[measured["model"].str.contains(" minus ")]
+    assert len(gains) == 2
+    assert (gains["low"] > 0).all(), gains
+    models = measured["model"].drop_duplicates()[:3]
+    linear, small, large = [recorded.mean_of(measured, model) for model in models]
+    assert 0.5 < linear < small < large < 0.95
+
+
+def test_the_recorded_leak_is_a_leak():
+    leak = recorded.leak()
+    assert leak is not None
+    together = leak.set_index("seed").loc["all"]
+    assert 0 < together["low"] < together["difference"] < together["high"]
