@@ -1,7 +1,10 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from entry_points import make_book
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -18,3 +21,25 @@ def shared() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, so that a mistake shows early."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory) -> Path:
+    """The repository as git sees it, without what was made in it."""
+    folder = tmp_path_factory.mktemp("copy") / "repository"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        source, target = REPOSITORY / name, folder / name
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(copy) -> str:
+    """What `make book PRESET=smoke` printed."""
+    return make_book(copy, "PRESET=smoke")

@@ -1,37 +1,15 @@
 """The real entry points, on a copy of the repository: `make book` with preset `smoke`."""
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from entry_points import make_book, run
 
 from chestkd.runs import Store
 
 pytestmark = pytest.mark.slow
-
-
-def run(command: list[str], folder: Path, *, fails: bool = False) -> str:
-    """Output of a command; the test fails with it where the exit code is not the expected one."""
-    # The folder of make's own variables would leak into the inner make.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    environment.pop("CHESTKD_BUILD", None)
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
-    assert (done.returncode != 0) == fails, done.stdout[-6000:]
-    return done.stdout
-
-
-def make_book(folder: Path, *variables: str, fails: bool = False) -> str:
-    installed = f"{sys.prefix}/installed"
-    options = ["-o", installed, f"VENV={sys.prefix}", *variables]
-    return run(["make", *options, "book"], folder, fails=fails)
 
 
 def pending_jobs(folder: Path, preset: str) -> set[str]:
@@ -44,28 +22,6 @@ def pending_jobs(folder: Path, preset: str) -> set[str]:
     )  # fmt: skip
     lines = [line.split("output:", 1)[1] for line in output.splitlines() if "output:" in line]
     return {Path(line.strip()).stem for line in lines if line.strip().endswith(".ipynb")}
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory) -> Path:
-    """The repository as git sees it, without what was made in it."""
-    folder = tmp_path_factory.mktemp("copy") / "repository"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        source, target = REPOSITORY / name, folder / name
-        if source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def built(copy) -> str:
-    """What `make book PRESET=smoke` printed."""
-    return make_book(copy, "PRESET=smoke")
 
 
 def records(folder: Path) -> dict[str, int]:
