@@ -77,6 +77,7 @@ $(VENV)/installed: $(LOCK) pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p build  # papermill refuses an output folder that is missing
 	@touch $@
 
 clean: ## remove everything that was made, runs and prepared data included

@@ -17,10 +17,13 @@ class Architecture:
     native_size: int
     # Numbers in the network with one channel in and 14 logits out, batch statistics included.
     parameters: int
-    # Where `keras.applications` has it, as "module.function"; None: built by chestkd.residual.
+    # Where `keras.applications` has it, as "module.function"; None: `builder` builds it.
     application: str | None
     # The file of ImageNet weights that Keras keeps in its folder `models`; None: there is none.
     weights_file: str | None
+    # A function of this project, as "module:function": the scaled image (N, H, W, 1) to the last
+    # map (N, h, w, channels), both Keras tensors.
+    builder: str | None = None
 
 
 NETWORKS: Mapping[str, Architecture] = MappingProxyType(
@@ -56,6 +59,7 @@ NETWORKS: Mapping[str, Architecture] = MappingProxyType(
             parameters=467_038,
             application=None,
             weights_file=None,
+            builder="chestkd.residual:resnet32",
         ),
         "resnet-50": Architecture(
             title="ResNet-50",

@@ -99,15 +99,23 @@ def outdated() -> list[str]:
     return changed
 
 
-def timings(folder: Path) -> str:
-    """A table of the stages that were timed, longest first, from Snakemake's benchmark files."""
+def stage_seconds(folder: Path) -> list[tuple[str, float]]:
+    """The stages of a study that were timed and their seconds, longest first.
+
+    ``folder`` is the study's; the times are those of Snakemake's benchmark files.
+    """
     rows = [
         (path.stem, float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
         for path in (folder / "timings").glob("*.tsv")
     ]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def timings(folder: Path) -> str:
+    """A table of the stages that were timed, longest first, from Snakemake's benchmark files."""
+    rows = stage_seconds(folder)
     if not rows:
         return f"no timings in {folder}"
-    rows.sort(key=lambda row: -row[1])
     lines = [f"  {name:<32}{duration(seconds):>14}" for name, seconds in rows]
     total = duration(sum(seconds for _, seconds in rows))
     return "\n".join(["stage, when it last ran", *lines, f"  {'all':<32}{total:>14}"])

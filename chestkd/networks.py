@@ -1,5 +1,6 @@
 """A Keras model for each network of the paper: pixels in, 14 logits out, one flat graph."""
 
+import importlib
 import math
 import os
 from typing import Any, Literal
@@ -11,7 +12,6 @@ from chestkd import imagenet
 from chestkd.architectures import NETWORKS, Architecture, architecture
 from chestkd.findings import FINDINGS
 from chestkd.initialization import initialize, untouched_random_state
-from chestkd.residual import resnet32
 
 # What becomes of a pixel value g in 0..255 before the first convolution:
 #   "unit"            g / 127.5 - 1, from -1 to 1;
@@ -84,8 +84,9 @@ def _backbone(network: Architecture, size: int, image: Any, scaling: Scaling) ->
     scaled = keras.layers.Rescaling(*_affine(network, scaling), dtype="float32", name="scaling")(
         image
     )
-    if network.application is None:
-        return keras.Model(image, resnet32(scaled))
+    if network.builder is not None:
+        module, function = network.builder.split(":")
+        return keras.Model(image, getattr(importlib.import_module(module), function)(scaled))
     backbone = imagenet.application(network)(
         include_top=False, weights=None, input_tensor=scaled, input_shape=(size, size, 1)
     )

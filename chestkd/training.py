@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,7 @@ class _Training:
             "selected_epoch": None if selected is None else selected + 1,
             "validation_auc": None if selected is None else float(history["validation_auc"].max()),
             "parameters": int(self.model.count_params()),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "training_seconds": float(history["seconds"].sum()),
             # Until the teacher's outputs were there: computed, or read where they were stored.
             "teaching_seconds": None if self.taught is None else self.teaching_seconds,

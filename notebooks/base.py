@@ -19,6 +19,8 @@
 #
 # $$ L = -\frac{1}{14} \sum_{c=1}^{14} y_c \log \sigma(z_c) + (1 - y_c) \log (1 - \sigma(z_c)) $$
 #
+# It is equation {eq}`eq-base` of {doc}`/strategies`.
+#
 # Run it alone, with any parameter of the next cell:
 #
 #     papermill notebooks/base.py build/base.ipynb -p network mobilenet-v1 -p epochs 5

@@ -25,7 +25,7 @@
 # one of them. Where only some of the comparisons were run, the verdict rests on those, and the
 # table says on how many. Verdicts hold for the data that they were measured on.
 #
-# The interval is a paired bootstrap: both sides of a comparison are evaluated on the same
+# The interval is a {term}`paired <paired interval>` bootstrap: both sides of a comparison are evaluated on the same
 # resamples of the patients and, where a study has several seeds, on the same draws of the seeds.
 # With one seed it says nothing of another training with another seed; with two or three it is too
 # narrow rather than too wide. The interval of a training time (C10) draws a run's epochs.
@@ -41,6 +41,7 @@ allow_partial: bool = False  # go on with the images that are there
 
 # %% tags=["hide-input"]
 from IPython.display import HTML, Markdown
+from myst_nb import glue
 
 from chestkd import comparison, display, evidence, timing
 from chestkd.notebooks import check_parameters
@@ -57,7 +58,8 @@ HTML(f"<h2>On {study.data_name}, preset {study.preset.name}</h2>")
 
 # %% tags=["hide-input"]
 print("\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *timing.origins(runs)]))
-Markdown(evidence.tally(ledger))
+counted = evidence.tally(ledger)
+Markdown(counted)
 
 # %% [markdown]
 # Effects are differences in points (AUC x 100), for C10 a ratio of training times. "Holds" counts
@@ -73,6 +75,16 @@ display.table(
     bold=ledger.apply(lambda column: ledger["verdict"].isin(["supported", "contradicted"]))
     & (ledger.columns == "verdict"),
 )
+
+# %% tags=["remove-cell"]
+# The book's front page shows this shorter table.
+front = display.table(
+    ledger[["claim", "the paper says", "verdict"]],
+    name="claims-verdicts",
+    caption=f"On {study.dataset.name}. {counted.replace('**', '')}",
+    source=source,
+)
+glue("claims-verdicts", front, display=False)
 
 # %% [markdown]
 # ## What the verdicts rest on

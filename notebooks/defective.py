@@ -17,6 +17,8 @@
 # {cite}`ho2020`. The paper stops it after 50 of 200 "iterations", read as epochs; here it is the
 # teacher's own checkpoint a quarter of the way through its base run, so that no run is added.
 #
+# The loss is equation {eq}`eq-distillation` of {doc}`/strategies`.
+#
 # Run it alone; a teacher that has not been trained yet is trained first:
 #
 #     papermill notebooks/defective.py build/defective.ipynb -p network mobilenet-v1 -p teacher densenet-121 -p alpha 0.9 -p temperature 2

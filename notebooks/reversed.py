@@ -18,6 +18,8 @@
 # standard distillation with the roles exchanged. The AUC in this column of Table 1 is read as that
 # of the network that is taught.
 #
+# The loss is equation {eq}`eq-distillation` of {doc}`/strategies`.
+#
 # Run it alone; a teacher that has not been trained yet is trained first:
 #
 #     papermill notebooks/reversed.py build/reversed.ipynb -p network densenet-121 -p teacher mobilenet-v1 -p alpha 0.9 -p temperature 2

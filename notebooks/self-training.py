@@ -17,6 +17,8 @@
 # Fig. 2 and equation (8) in {cite}`ho2020`. The loss is that of standard distillation; the paper
 # prints (8) without the factor $T^2$, which the form `softmax-eq8` keeps to.
 #
+# The loss is equation {eq}`eq-distillation` of {doc}`/strategies`.
+#
 # Standard and reversed distillation of DenseNet-121 by DenseNet-121 are the same procedure. The
 # paper prints three numbers for it, 0.8256, 0.8196 and 0.8021. Here they run from three seeds, and
 # their spread is the noise between runs.

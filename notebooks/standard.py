@@ -21,6 +21,8 @@
 # $$ L = (1 - \alpha) \, \mathrm{BCE}(y, \sigma(s)) + \alpha T^2 \frac{1}{14} \sum_{c=1}^{14}
 # p_c \log \frac{p_c}{q_c} + (1 - p_c) \log \frac{1 - p_c}{1 - q_c} . $$
 #
+# The loss is equation {eq}`eq-distillation` of {doc}`/strategies`.
+#
 # The forms as printed, `softmax-eq5`, `softmax-eq7` and `softmax-eq8`, are reached by the
 # parameter `loss`. The teacher speaks once: its outputs for every training image and its mirror are
 # stored, so that an epoch costs what it costs without a teacher.

@@ -18,10 +18,11 @@
 # column the student teaches the teacher, and the AUC is that of the taught teacher; {doc}`paper-audit`
 # shows what the other reading would say.
 #
-# An AUC is the mean over the findings on the test images, and over the seeds where a study has
-# several. Its 95 % interval is a bootstrap over patients, and over the seeds. Three seeds are few:
-# such an interval is too narrow rather than too wide. Numbers measured on other images than the
-# paper's are no test of the paper; the line under each table says which data they come from.
+# An {term}`AUC` is the mean over the findings on the {term}`test images`, and over the seeds where a
+# study has several. Its 95 % interval is a {term}`bootstrap over patients`, and over the seeds. Three
+# seeds are few: such an interval is too narrow rather than too wide. Numbers measured on other
+# images than the paper's are no test of the paper; the line under each table says which data they
+# come from.
 #
 #     papermill notebooks/table-1.py build/table-1.ipynb -p preset quick
 #

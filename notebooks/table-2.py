@@ -17,11 +17,11 @@
 # the runs of this edition took, and both as ratios to base training of the same network, which
 # compare across hardware.
 #
-# A measured time is that of the run's own epochs. It leaves out validation and, for a taught run,
+# A measured time is that of the run's own {term}`epochs <epoch>`. It leaves out validation and, for a taught run,
 # its teacher: the teacher's training, and the one pass in which the teacher's outputs are stored.
 # A student's epoch then costs what an epoch of base training costs. The paper does not say what its
 # minutes hold. The second table adds the teacher's base training, which is what somebody pays who
-# starts with nothing; a defective teacher adds the first quarter of it.
+# starts with nothing; a {term}`defective teacher` adds the first quarter of it.
 #
 #     papermill notebooks/table-2.py build/table-2.ipynb -p preset quick
 #

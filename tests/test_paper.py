@@ -20,6 +20,7 @@ LOADERS = [
     published.table2,
     published.table3,
     published.table3_works,
+    published.table3_elsewhere,
     published.text_gains,
     published.text_numbers,
     published.outside_facts,
@@ -420,3 +421,9 @@ def test_counts_of_the_metadata(shared: Path):
         listed = (sample / f"{name}_list.txt").read_text(encoding="utf-8").split()
         assert len(listed) == facts[f"official_{name}_images"]
         assert len({patient[image] for image in listed}) == facts[f"official_{name}_patients"]
+
+
+def test_every_cited_work_is_in_the_bibliography():
+    entries = (REPOSITORY / "book" / "references.bib").read_text(encoding="utf-8")
+    keys = {*published.table3_works()["key"], *published.table3_elsewhere()["key"]}
+    assert not [key for key in keys if f"{{{key}," not in entries]

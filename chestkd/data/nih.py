@@ -20,6 +20,8 @@ IMAGE_LISTS = {"train_val": "train_val_list.txt", "test": "test_list.txt"}
 IMAGE_FOLDERS = ("images", *(f"images_{part:03}/images" for part in range(1, 13)))
 # The generator of the phantom leaves its specification under this name.
 PHANTOM_FILE = "phantom.json"
+# Its one line is the name of a data set in this layout that is not NIH's.
+NAME_FILE = "name.txt"
 
 
 def read(folder: Path | str, *, allow_partial: bool = False) -> Dataset:
@@ -28,6 +30,7 @@ def read(folder: Path | str, *, allow_partial: bool = False) -> Dataset:
     The folder holds `Data_Entry_2017_v2020.csv` (or the 2017 edition, `Data_Entry_2017.csv`),
     `BBox_List_2017.csv`, `train_val_list.txt` and `test_list.txt`, each plain or with `.gz`
     added, and the PNG files in `images/` or in `images_001/images/` to `images_012/images/`.
+    Another data set in this layout has a `name.txt`, whose one line is its name.
 
     Every file is read and checked whole; no image is decoded. Ages above 122 years, which the
     2017 edition has, become NaN, and `Dataset.note` counts them.
@@ -52,8 +55,7 @@ def read(folder: Path | str, *, allow_partial: bool = False) -> Dataset:
     boxes = boxes[boxes["image"].isin(table["image"])].reset_index(drop=True)
     boxes.insert(0, "row", np.searchsorted(table["image"].to_numpy(str), list(boxes["image"])))
     paths = tuple(files[image] for image in table["image"])
-    name = PHANTOM_NAME if (folder / PHANTOM_FILE).exists() else NIH_NAME
-    return Dataset.of(name, folder, table, labels[rows], paths, boxes, note)
+    return Dataset.of(_name(folder), folder, table, labels[rows], paths, boxes, note)
 
 
 def read_metadata(folder: Path) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame, int]:
@@ -67,6 +69,21 @@ def read_metadata(folder: Path) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame,
     table.insert(6, "listed", _read_lists(folder, table["image"], table_path))
     boxes = read_boxes(_find(folder, *BOX_LISTS), table["image"])
     return table, labels, boxes, impossible_ages
+
+
+def _name(folder: Path) -> str:
+    if (folder / PHANTOM_FILE).exists():
+        return PHANTOM_NAME
+    path = folder / NAME_FILE
+    if not path.is_file():
+        return NIH_NAME
+    name = path.read_text(encoding="utf-8").strip()
+    if not name or "\n" in name or name in (NIH_NAME, PHANTOM_NAME):
+        raise LayoutError(
+            f"{path}: expected one line, the name of a data set other than {NIH_NAME} and "
+            f"{PHANTOM_NAME}, found {name!r}"
+        )
+    return name
 
 
 def _find(folder: Path, *names: str) -> Path:

@@ -1,0 +1,88 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figures 1 and 2: distillation, and the five strategies
+#
+# Figure 1 of {cite}`ho2020` shows how a student learns from a teacher {cite}`hinton2015`, Figure 2
+# who teaches whom in each of the five strategies. Both are drawn here from the code that trains:
+# Figure 1 from the formula of the study's loss in `chestkd/losses.py`, Figure 2 from the table in
+# `chestkd/strategies.py`. They are this project's drawings, not copies of the paper's.
+#
+#     papermill notebooks/figure-1-2.py build/figure-1-2.ipynb -p preset quick
+#
+# It trains nothing and costs seconds.
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
+data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
+allow_partial: bool = False  # go on with the images that are there
+
+# %% tags=["hide-input"]
+from chestkd import display, strategy_figures, strategy_scheme
+from chestkd.notebooks import check_parameters
+from chestkd.strategies import STRATEGIES
+from chestkd.study import open_study
+
+check_parameters()
+study = open_study(preset, data, allow_partial=allow_partial)
+name = study.preset.distillation.loss
+loss = strategy_scheme.loss_terms(name)
+formula = " + ".join(map(str, loss))
+source = study.caption()
+
+# %% [markdown]
+# ## How a student learns
+#
+# $t$ and $s$ are the {term}`logits <logit>` of teacher and student, $y$ the labels, $T$ the
+# {term}`temperature` and $\alpha$ the teacher's share of the loss. Divided by $T$, logits give
+# {term}`soft targets <soft target>`. The teacher is frozen and there is no other random change of the
+# images than the flip, so its logits are computed once, for every training image and its mirror.
+
+# %% tags=["hide-input"]
+try:
+    alpha, temperature = study.chosen_distillation
+    print(f"loss {name}: {formula}, with a = {alpha:g} and T = {temperature:g}")
+except LookupError as reason:
+    print(f"loss {name}: {formula}; a and T are not chosen yet: {reason}")
+display.figure(
+    strategy_figures.draw_loss(loss),
+    name="figure-1",
+    caption=f"Figure 1: distillation with the loss {name} of preset {study.preset.name}. Blue: "
+    "the soft term. Orange: the hard term.",
+    source=source,
+    alt=strategy_scheme.loss_words(loss),
+)
+
+# %% [markdown]
+# ## Who teaches whom
+#
+# Of each pair the smaller network is called {term}`student` and the larger one {term}`teacher`,
+# whoever teaches. The network in blue is trained last, and its AUC is the strategy's.
+
+# %% tags=["hide-input"]
+display.figure(
+    strategy_figures.draw_strategies(STRATEGIES, loss),
+    name="figure-2",
+    caption="Figure 2: the strategies. An arrow ends at the network that learns and starts at what "
+    "it learns from.",
+    source=source,
+    alt=strategy_scheme.strategies_words(STRATEGIES),
+)
+
+# %% tags=["hide-input"]
+display.table(
+    strategy_scheme.table(STRATEGIES),
+    name="figure-2-table",
+    caption="Figure 2 in words.",
+    source=source,
+)
