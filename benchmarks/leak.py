@@ -7,8 +7,8 @@ images for evaluation. One network is trained on other patients only. For the ot
 training images are exchanged for the other half of the test patients' images, which is what a
 split by image does: most images of its test part have siblings in the training part. Both are
 evaluated on the very same images, so the difference is paired; its interval is over patients, the
-mean over seeds taken within each resample. Writes `benchmarks/results/leak.csv`, which the book's page
-on the phantom shows. Five minutes on two cores.
+mean over seeds taken within each resample. Writes `benchmarks/results/leak.csv`, which the
+book's page on the phantom shows. Five minutes on two cores.
 """
 
 import argparse

@@ -49,14 +49,19 @@ def table(
             )
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return HTML(
-        f'<div class="chestkd-table" id="{name}"><table>'
+        f'<div class="chestkd-table" id="{name}">'
+        # Wide tables scroll in a frame of their own, which the keyboard can reach.
+        f'<div class="chestkd-scroll" role="region" tabindex="0" '
+        f'aria-label="{html.escape(caption, quote=True)}"><table>'
         f"<caption>{html.escape(caption)}</caption>"
-        f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f'<p class="chestkd-source">{html.escape(source)} · {_csv_link(frame, name)}</p></div>'
     )
 
 
 def _header(column: object, values: pd.Series) -> str:
+    if not str(column):
+        return "<td></td>"
     numbers = ' class="number"' if all(map(_is_number, values)) else ""
     return f'<th scope="col"{numbers}>{html.escape(str(column))}</th>'
 
@@ -82,10 +87,12 @@ def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> 
     drawn.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
     plt.close(drawn)
     kind, content = _compressed(stream.getvalue())
+    width, height = Image.open(stream).size
     image = base64.b64encode(content).decode("ascii")
     return HTML(
         f'<figure class="chestkd-figure" id="{name}">'
-        f'<img alt="{html.escape(alt, quote=True)}" src="data:image/{kind};base64,{image}">'
+        f'<img alt="{html.escape(alt, quote=True)}" width="{width}" height="{height}" '
+        f'src="data:image/{kind};base64,{image}">'
         f"<figcaption>{html.escape(caption)} "
         f'<span class="chestkd-source">{html.escape(source)}</span></figcaption></figure>'
     )

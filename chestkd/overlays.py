@@ -146,13 +146,15 @@ def _png(pixels: np.ndarray) -> str:
 
 
 _STYLE = f"""<style>
+.chestkd-switcher {{ position: relative; }}
 .chestkd-switcher > input {{ position: absolute; opacity: 0; }}
 .chestkd-switcher > label {{ display: inline-block; padding: 0.15rem 0.7rem; cursor: pointer;
   border: 1px solid var(--pst-color-border, #999); border-radius: 4px; margin: 0 0.3rem 0.6rem 0;
   font-size: 0.85rem; }}
-.chestkd-switcher > input:checked + label {{ color: #fff;
+.chestkd-switcher > input:checked + label {{ color: var(--pst-color-background, #fff);
   background: var(--pst-color-primary, #0a5c7d); border-color: var(--pst-color-primary, #0a5c7d); }}
-.chestkd-switcher > input:focus-visible + label {{ outline: 3px solid #ffc20a; }}
+.chestkd-switcher > input:focus-visible + label {{ outline-offset: 2px;
+  outline: 3px solid var(--pst-color-text-base, #222); }}
 .chestkd-switcher .panels {{ display: grid; gap: 0.6rem; margin: 0 0 0.8rem; padding: 0;
   grid-template-columns: repeat(auto-fit, minmax(max({_NARROWEST}em,
     calc((100% - (var(--columns) - 1) * 0.6rem) / var(--columns))), 1fr)); }}

@@ -99,7 +99,7 @@ def table1_layout(cells: pd.DataFrame) -> pd.DataFrame:
         texts = {cell["strategy"]: _lines(cell) for cell in row.to_dict("records")}
         lines = LINES if row["runs"].any() else LINES[:2]
         table += [
-            {"teacher": teacher, "student": student, "": line}
+            {"teacher": teacher, "student": student, "value": line}
             | {
                 strategy: texts[strategy][line] if strategy in texts else ""
                 for strategy in _COLUMNS

@@ -57,7 +57,7 @@ except LookupError as reason:
 display.figure(
     strategy_figures.draw_loss(loss),
     name="figure-1",
-    caption=f"Figure 1: distillation with the loss {name} of preset {study.preset.name}. Blue: "
+    caption=f"Distillation with the loss {name} of preset {study.preset.name}. Blue: "
     "the soft term. Orange: the hard term.",
     source=source,
     alt=strategy_scheme.loss_words(loss),
@@ -73,7 +73,7 @@ display.figure(
 display.figure(
     strategy_figures.draw_strategies(STRATEGIES, loss),
     name="figure-2",
-    caption="Figure 2: the strategies. An arrow ends at the network that learns and starts at what "
+    caption="The strategies. An arrow ends at the network that learns and starts at what "
     "it learns from.",
     source=source,
     alt=strategy_scheme.strategies_words(STRATEGIES),
@@ -83,6 +83,6 @@ display.figure(
 display.table(
     strategy_scheme.table(STRATEGIES),
     name="figure-2-table",
-    caption="Figure 2 in words.",
+    caption="The strategies in words.",
     source=source,
 )

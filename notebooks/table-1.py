@@ -61,7 +61,7 @@ print(
 display.table(
     table1.table1_layout(cells),
     name="table-1",
-    caption=f"Table 1: the paper's AUC, the AUC measured on {name} with its interval, and their "
+    caption=f"The paper's AUC, the AUC measured on {name} with its interval, and their "
     "difference in points.",
     source=source,
 )
@@ -84,7 +84,7 @@ FORMATS = {"paper": ".4f", "difference": "+.2f", "deviation": ".2f"}
 display.table(
     cells,
     name="table-1-cells",
-    caption=f"Table 1 cell by cell, measured on {name}.",
+    caption=f"Cell by cell, measured on {name}.",
     source=source,
     formats=FORMATS | dict.fromkeys(["measured", "low", "high"], ".4f"),
 )

@@ -65,7 +65,7 @@ RUN = ["network", "strategy", "taught by"]
 display.table(
     times[[*RUN, "paper minutes", "minutes", "paper ratio", "ratio", "images/s", "runs", "note"]],
     name="table-2",
-    caption=f"Table 2: minutes and their ratio to base training, in the paper and on {name}.",
+    caption=f"Minutes and their ratio to base training, in the paper and on {name}.",
     source=source,
     formats=TIMES | RATIOS,
 )

@@ -209,7 +209,7 @@ def test_the_layout_has_four_lines_where_something_was_measured(study):
     table = table1.table1(PRESET.pairs, cells(study), mean_aucs(cells(study), 50))
     layout = table1.table1_layout(table)
     rows = layout.query("student == 'MobileNet-v1' and teacher == 'DenseNet-121'")
-    assert rows[""].tolist() == list(table1.LINES)
+    assert rows["value"].tolist() == list(table1.LINES)
     assert rows["standard"].tolist() == ["0.7494", "not run", "", ""]
     assert rows["base"].iloc[0] == "0.6710"
     assert len(layout.query("student == 'VGG-19' and teacher == 'ResNet-152'")) == 2

@@ -27,6 +27,20 @@ def test_a_table_shows_its_numbers_source_and_csv():
     assert unquote(content) == frame.to_csv(index=False)
 
 
+def test_a_wide_table_scrolls_in_a_frame_with_a_name():
+    frame = pd.DataFrame({"finding": ["Mass"], "": ["paper"], "auc": [0.5]})
+    text = display.table(frame, name="t", caption='"A" & B', source="PHANTOM").data
+    assert (
+        '<div class="chestkd-scroll" role="region" tabindex="0" '
+        'aria-label="&quot;A&quot; &amp; B"><table>' in text
+    )
+    # A column without a name has no heading: an empty one would be read out as one.
+    assert (
+        '<tr><th scope="col">finding</th><td></td><th scope="col" class="number">auc</th></tr>'
+        in text
+    )
+
+
 def test_a_figure_carries_its_words_and_is_closed():
     drawn, axes = plt.subplots()
     axes.plot([0, 1])
@@ -34,7 +48,9 @@ def test_a_figure_carries_its_words_and_is_closed():
     assert 'alt="a &quot;line&quot;"' in text
     assert "A &lt; B" in text
     assert "PHANTOM" in text
-    assert "data:image/png;base64," in text
+    content = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]*)"', text)[1])
+    width, height = Image.open(io.BytesIO(content)).size
+    assert f'width="{width}" height="{height}"' in text
     assert not plt.fignum_exists(drawn.number)
 
 
