@@ -26,6 +26,7 @@ from chestkd.saliency.batching import batch_size, bytes_per_image
 FINDING = "Mass"
 INDEX = finding_index(FINDING)
 SIGMA = 0.15
+LIBRARIES = ("ours", "PAIR", "tf-keras-vis")
 
 # Makes the maps of all images (N, H, W), signed.
 Explain = Callable[[np.ndarray], np.ndarray]
@@ -134,15 +135,20 @@ def main() -> None:
         f"samples, {arguments.steps} steps; batches of up to {batch_size(model, memory)} "
         f"({bytes_per_image(model) / 2**20:.0f} MiB an image); maps/s"
     )
-    print(f"{'':34}{'ours':>12}{'PAIR':>12}{'tf-keras-vis':>14}")
+    print(f"{'':34}{'ours':>10}{'PAIR':>10}{'tf-keras-vis':>14}{'faster than':>22}")
     for method in found["ours"]:
-        cells = [
-            f"{len(images) / statistics.median(seconds[title, method][1:]):.2f}"
+        speeds = {
+            title: len(images) / statistics.median(seconds[title, method][1:])
+            for title in LIBRARIES
             if (title, method) in seconds
-            else "-"
-            for title in ("ours", "PAIR", "tf-keras-vis")
+        }
+        cells = [f"{speeds[title]:.2f}" if title in speeds else "-" for title in LIBRARIES]
+        ratios = [
+            f"{title} {speeds['ours'] / speed:.1f}x"
+            for title, speed in speeds.items()
+            if title != "ours"
         ]
-        print(f"{method:34}{cells[0]:>12}{cells[1]:>12}{cells[2]:>14}")
+        print(f"{method:34}{cells[0]:>10}{cells[1]:>10}{cells[2]:>14}   {', '.join(ratios)}")
 
 
 if __name__ == "__main__":

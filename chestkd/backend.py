@@ -3,6 +3,7 @@
 import logging
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -36,6 +37,15 @@ def devices() -> list[str]:
         return ["cpu"]
     details = map(tensorflow.config.experimental.get_device_details, accelerators)
     return [detail.get("device_name", "GPU") for detail in details]
+
+
+def double_precision() -> AbstractContextManager:
+    """A context in which variables and results may be float64; TensorFlow always lets them."""
+    if name() == "tensorflow":
+        return nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
 
 
 def input_gradients(

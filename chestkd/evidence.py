@@ -5,14 +5,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from chestkd.comparison import (
-    LOCALIZATION_EFFECTS,
-    NOT_PLANNED,
-    Cells,
-    auc_effects,
-    mean_aucs,
-    stored_effects,
-)
+from chestkd import localization_effects
+from chestkd.comparison import NOT_PLANNED, Cells, auc_effects, mean_aucs
 from chestkd.comparison import effects as effects_of
 from chestkd.paper import verdicts
 from chestkd.paper.claims import CLAIMS, claim
@@ -21,21 +15,23 @@ from chestkd.study import Study
 from chestkd.timing import training_times
 
 _RATIOS = "C10"
-_SHARES = "C11"
 
 
 def effects(study: Study, planned: Cells, *, progress: bool = False) -> pd.DataFrame:
     """Every effect of C1 to C12 that a study has, with `verdicts.EFFECT_COLUMNS`.
 
-    C10 rests on training times, C11 on `comparison.LOCALIZATION_EFFECTS` in the study's folder,
-    C12 on base runs of the image-wise split; where these are missing, so are their rows.
+    C10 rests on training times, C11 on what the page on trust stored (`localization_effects`),
+    C12 on base runs of the image-wise split; where these are missing, so are their rows. Raises
+    ValueError where what is stored for C11 is of a run that is not the study's.
     """
     resamples = study.preset.resamples
     aucs = mean_aucs(planned, resamples, progress=progress)
     tables = [
         auc_effects(study, planned, aucs, progress=progress),
         effects_of([claim(_RATIOS)], training_times(planned, resamples)),
-        stored_effects(study.folder / LOCALIZATION_EFFECTS, _SHARES),
+        localization_effects.read(
+            study.folder, {run.id for cell in planned.values() for run in cell.runs.values()}
+        ),
     ]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 

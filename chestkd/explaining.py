@@ -5,12 +5,25 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
+from chestkd import workspace
 from chestkd.architectures import NETWORKS
 from chestkd.batches import predict_logits
-from chestkd.findings import FINDINGS, finding_index
+from chestkd.data.prepare import prepare
+from chestkd.examples import names
+from chestkd.findings import finding_index
 from chestkd.runs import Run
 from chestkd.study import Study
 from chestkd.trained import trained_network
+
+__all__ = [
+    "Explained",
+    "base_runs",
+    "explained_network",
+    "least_confident",
+    "most_confident",
+    "names",
+    "row_of",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +52,16 @@ class Explained:
         return float(self.probabilities[at[0], finding_index(finding)])
 
 
-def explained_network(study: Study, network: str, again: Explained | None = None) -> Explained:
+def explained_network(
+    study: Study, network: str, again: Explained | None = None, *, size: int = 0
+) -> Explained:
     """The base run of a network, of the first seed; else the study's best base run, and why.
 
     The best is the one with the highest validation AUC. Where it is the run of `again`, its model
-    is used again. Raises ValueError for an unknown network
-    and LookupError where the study has no base run that can be explained.
+    is used again. `size` is the side of the images that are explained, 0 for that of the training;
+    at another size all images are prepared anew, once, and the predictions are of that size, too.
+    Raises ValueError for an unknown network, or a size too small for it, and LookupError where
+    the study has no base run that can be explained.
     """
     if network not in NETWORKS:
         raise ValueError(f"unknown network {network!r}; allowed: {', '.join(NETWORKS)}")
@@ -70,7 +87,8 @@ def explained_network(study: Study, network: str, again: Explained | None = None
         )
     if again is not None and again.run.id == run.id:
         return replace(again, note=note)
-    return _explained(study, run, note)
+    found = _explained(study, run, note)
+    return found if size in (0, found.size) else _at_size(study, found, size)
 
 
 def base_runs(study: Study) -> dict[str, Run]:
@@ -111,29 +129,13 @@ def row_of(study: Study, image: str) -> int:
     return int(found[0])
 
 
-def names(text: str, allowed: tuple[str, ...] = FINDINGS) -> list[str]:
-    """A notebook's list in one line, "Effusion, Hernia", as names.
-
-    Raises ValueError for a name that is not allowed; an empty `allowed` allows any.
-    """
-    found = [name.strip() for name in text.split(",") if name.strip()]
-    for name in found:
-        if allowed and name not in allowed:
-            raise ValueError(f"unknown name {name!r}; allowed: {', '.join(allowed)}")
-    return found
-
-
 def _explained(study: Study, run: Run, note: str) -> Explained:
     scores = run.scores()
     rows = study.split.test
     table = study.prepared.dataset.table
     if not np.array_equal(table["image"].to_numpy(str)[rows], scores["images"].astype(str)):
         raise ValueError(f"the scores of run {run.id} are not of this study's test images")
-    # In float32, also after training in mixed precision: bfloat16 is too coarse for gradients.
-    specification = run.specification.with_recipe(precision="float32")
-    model = trained_network(
-        Run(run.folder, run.record | {"specification": specification.as_dict()})
-    )
+    model = _model(run, study.prepared.size)
     images = study.prepared.images
     few = rows[:4]
     # The weights that were read must be those that were scored, up to a change of precision.
@@ -153,6 +155,37 @@ def _explained(study: Study, run: Run, note: str) -> Explained:
         size=study.prepared.size,
         images=images,
     )
+
+
+def _at_size(study: Study, explained: Explained, size: int) -> Explained:
+    """The same weights on larger or smaller images: the networks average over any feature map."""
+    images = prepare(
+        study.dataset,
+        size,
+        workspace.build() / "prepared",
+        on_corrupt="skip" if study.allow_partial else "stop",
+        progress=study.progress,
+    ).images
+    model = _model(explained.run, size)
+    logits = predict_logits(model, images, explained.rows).astype(np.float64)
+    note = (
+        f"The images have {size} pixels, not the {explained.size} of the training: predictions "
+        "are others, and worse where the network depends on the size of what it sees."
+    )
+    return replace(
+        explained,
+        model=model,
+        note=" ".join(filter(None, [explained.note, note])),
+        probabilities=1 / (1 + np.exp(-logits)),
+        size=size,
+        images=images,
+    )
+
+
+def _model(run: Run, size: int) -> keras.Model:
+    # In float32, also after training in mixed precision: bfloat16 is too coarse for gradients.
+    specification = replace(run.specification.with_recipe(precision="float32"), size=size)
+    return trained_network(Run(run.folder, run.record | {"specification": specification.as_dict()}))
 
 
 def _extreme(explained: Explained, finding: str, present: bool, *, highest: bool) -> int | None:

@@ -52,16 +52,24 @@ class Region:
 def evidence(maps: np.ndarray, kind: str, *, blur: float = BLUR) -> np.ndarray:
     """What speaks for the finding: (N, H, W) float64, >= 0, of signed maps (N, H, W).
 
-    `kind` is "absolute" or "positive" (`saliency.Method.evidence`). Raises ValueError for another
-    one and for a map that is not finite.
+    `kind` says what of a map speaks for the finding (`saliency.Method.evidence`): "absolute", its
+    size; "positive", what is above zero; "relative", what is above the map's lowest value, for
+    maps whose zero means nothing. Raises ValueError for another kind and for a map that is not
+    finite.
     """
-    if kind not in ("absolute", "positive"):
-        raise ValueError(f"evidence must be 'absolute' or 'positive', received {kind!r}")
+    if kind not in ("absolute", "positive", "relative"):
+        raise ValueError(
+            f"evidence must be 'absolute', 'positive' or 'relative', received {kind!r}"
+        )
     maps = np.asarray(maps, np.float64)
     broken = ~np.isfinite(maps).all(axis=(1, 2))
     if broken.any():
         raise ValueError(f"map {int(broken.argmax())} of {len(maps)} is not finite")
-    strength = np.abs(maps) if kind == "absolute" else np.maximum(maps, 0)
+    if kind == "absolute":
+        strength = np.abs(maps)
+    else:
+        lowest = maps.min(axis=(1, 2), keepdims=True) if kind == "relative" else 0
+        strength = np.maximum(maps - lowest, 0)
     # Blurring a constant leaves rounding noise, which would be a structure.
     flat = np.ptp(strength, axis=(1, 2)) == 0
     blurred = gaussian_filter(strength, blur * maps.shape[1], axes=(1, 2))

@@ -9,6 +9,9 @@ from chestkd.evaluation import MEAN, Estimate, Resamples
 from chestkd.findings import FINDINGS
 from chestkd.localization import MEASURES
 
+# Patients that a finding needs for an interval, and to count in the mean over findings.
+LEAST_PATIENTS = 5
+
 
 def localization_table(
     scores: Mapping[str, pd.DataFrame], *, resamples: int = 1000, seed: int = 0
@@ -18,8 +21,10 @@ def localization_table(
     ``scores`` maps a title ("CAM", "centre", ...) to the scores of `chestkd.localization`, all on
     the same regions. Columns: ``finding``, ``map``, ``measure``, ``value``, ``low``, ``high``,
     ``regions``, ``patients``, ``note``. A finding without a region has no value, and its note
-    says so; the mean over findings leaves it out, and counts every finding alike. All maps are
-    resampled alike. Raises ValueError for scores on different regions, and for none at all.
+    says so. One with regions of fewer than `LEAST_PATIENTS` patients has a value without limits,
+    because resamples of one patient show no spread. The mean over findings leaves both out, and
+    counts every other finding alike. All maps are resampled alike. Raises ValueError for scores on
+    different regions, and for none at all.
     """
     first = _same_regions(scores)
     drawn = Resamples.draw(first["patient"].to_numpy(), resamples, seed)
@@ -55,10 +60,7 @@ def compare(
 def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """One row a finding, one column a map: "0.41 (0.38 to 0.45)", or why there is none."""
     chosen = table[table["measure"] == measure]
-    texts = [
-        f"{value:.2f} ({low:.2f} to {high:.2f})" if value == value else note
-        for value, low, high, note in chosen[["value", "low", "high", "note"]].to_numpy()
-    ]
+    texts = [_text(*row) for row in chosen[["value", "low", "high", "note"]].to_numpy()]
     wide = chosen.assign(text=texts).pivot(
         index=["finding", "regions", "patients"], columns="map", values="text"
     )
@@ -68,6 +70,12 @@ def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     note = chosen.loc[chosen["finding"] == MEAN, "note"].iloc[0]
     wide["finding"] = wide["finding"].replace(MEAN, f"{MEAN} {note}".strip())
     return wide.rename_axis(columns=None)
+
+
+def _text(value: float, low: float, high: float, note: str) -> str:
+    if value != value:
+        return note or "n/a"
+    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if low == low else " (n/a)")
 
 
 def _same_regions(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -83,24 +91,44 @@ def _same_regions(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return first
 
 
-def _per_finding(frame: pd.DataFrame, measure: str, weights: np.ndarray) -> dict[str, Estimate]:
-    """The estimate of each finding, and of the mean over those that have regions."""
+def resampled_means(
+    frame: pd.DataFrame, measure: str, *, resamples: int = 1000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of a measure per finding, (14,), and under resamples of the patients, (14, resamples).
+
+    NaN for a finding without a region, and in a resample without one of its patients; all its
+    resamples are NaN where it has fewer than `LEAST_PATIENTS`. Frames on the same regions are
+    resampled alike.
+    """
+    drawn = Resamples.draw(frame["patient"].to_numpy(), resamples, seed)
+    return _means(frame, measure, drawn.counts[:, drawn.patient].astype(np.float64))
+
+
+def _means(frame: pd.DataFrame, measure: str, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (14,), and (14, resamples) with the weights (resamples, regions)."""
     values = frame[measure].to_numpy(np.float64)
     means, resampled = [], []
     for finding in FINDINGS:
         of = (frame["finding"] == finding).to_numpy()
-        total = weights[:, of].sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            drawn = weights[:, of] @ values[of] / np.where(total > 0, total, np.nan)
+        enough = frame.loc[of, "patient"].nunique() >= LEAST_PATIENTS
+        total = weights[:, of].sum(axis=1) * enough
+        drawn = weights[:, of] @ values[of] / np.where(total > 0, total, np.nan)
         means.append(values[of].mean() if of.any() else np.nan)
         resampled.append(drawn)
+    return np.array(means), np.array(resampled)
+
+
+def _per_finding(frame: pd.DataFrame, measure: str, weights: np.ndarray) -> dict[str, Estimate]:
+    """The estimate of each finding, and of the mean over those that have enough patients."""
+    means, resampled = _means(frame, measure, weights)
     estimates = {
         finding: _estimate(mean, drawn)
         for finding, mean, drawn in zip(FINDINGS, means, resampled, strict=True)
     }
-    there = ~np.isnan(means)
+    enough = ~np.isnan(resampled).all(axis=1)
+    mean = means[enough].mean() if enough.any() else np.nan
     estimates[MEAN] = _estimate(
-        float(np.mean(np.array(means)[there])), np.mean(np.array(resampled)[there], axis=0)
+        float(mean), resampled[enough].mean(axis=0) if enough.any() else resampled[0]
     )
     return estimates
 
@@ -115,9 +143,16 @@ def _estimate(value: float, resampled: np.ndarray) -> Estimate:
 
 def _counts(scores: pd.DataFrame, finding: str) -> tuple[int, int, str]:
     """Regions, patients, and what there is to note."""
-    of = scores if finding == MEAN else scores[scores["finding"] == finding]
-    there = of["finding"].nunique()
-    note = "" if there == len(FINDINGS) else f"of {there} findings"
     if finding != MEAN:
-        note = "" if len(of) else "n/a (0 regions)"
+        of = scores[scores["finding"] == finding]
+        patients = of["patient"].nunique()
+        note = "n/a (0 regions)" if not len(of) else ""
+        if 0 < patients < LEAST_PATIENTS:
+            note = f"no interval ({patients} patient{'s' * (patients > 1)})"
+        return len(of), patients, note
+    per_finding = scores.groupby("finding", observed=True)["patient"].nunique()
+    enough = per_finding.index[per_finding >= LEAST_PATIENTS]
+    of = scores[scores["finding"].isin(enough)]
+    plural = "" if len(enough) == 1 else "s"
+    note = "" if len(enough) == len(FINDINGS) else f"of {len(enough)} finding{plural}"
     return len(of), of["patient"].nunique(), note

@@ -127,7 +127,8 @@ def against_baselines(
     """Each map's mean over findings, minus those of the centre and of noise, with intervals.
 
     Columns map, measure, "over centre" and "over random" (texts), and "better than both", "yes"
-    where both intervals lie above 0. `scores` as `localised` returns them.
+    where both intervals lie above 0; "n/a" where no finding has enough patients for an interval.
+    `scores` as `localised` returns them.
     """
     rows = []
     for title, frame in scores.items():
@@ -138,7 +139,12 @@ def against_baselines(
                 compare(frame, scores[baseline], measure, resamples=resamples)
                 for baseline in (CENTRE, RANDOM)
             ]
-            texts = [f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})" for each in found]
+            texts = [
+                f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})"
+                if each.low == each.low
+                else "n/a"
+                for each in found
+            ]
             better = "yes" if all(each.low > 0 for each in found) else "no"
             rows.append((title, measure, *texts, better))
     columns = ["map", "measure", f"over {CENTRE}", f"over {RANDOM}", "better than both"]

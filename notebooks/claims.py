@@ -43,7 +43,7 @@ allow_partial: bool = False  # go on with the images that are there
 from IPython.display import HTML, Markdown
 from myst_nb import glue
 
-from chestkd import comparison, display, evidence, timing
+from chestkd import comparison, display, evidence, localization_effects, timing
 from chestkd.notebooks import check_parameters
 from chestkd.study import open_study
 
@@ -59,7 +59,7 @@ HTML(f"<h2>On {study.data_name}, preset {study.preset.name}</h2>")
 # %% tags=["hide-input"]
 print("\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *timing.origins(runs)]))
 counted = evidence.tally(ledger)
-Markdown(counted)
+Markdown("\n\n".join([counted, localization_effects.origin(study.folder)]))
 
 # %% [markdown]
 # Effects are differences in points (AUC x 100), for C10 a ratio of training times. "Holds" counts

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # The data
 #
-# What the networks are trained and tested on: counts, co-occurrence, and an example of every
-# finding (Figure 3 of {cite}`ho2020`). On a fresh clone this is the embedded phantom; with
+# What the networks are trained and tested on: counts and co-occurrence. An example of every finding
+# is in {doc}`figure-3`. On a fresh clone this is the embedded phantom; with
 # `make book DATA=folder` it is ChestX-ray14 {cite}`wang2017` or anything in its layout.
 #
 #     papermill notebooks/data.py build/data.ipynb -p preset quick
@@ -25,7 +25,6 @@
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
-example_seed: int = 0  # draws the examples of Figure 3 among equals
 
 # %% tags=["hide-input"]
 import pandas as pd
@@ -106,22 +105,4 @@ display.figure(
     source=source,
     alt=f"Heat map of the lift of all pairs of findings; the highest, {lift.max():.1f}, is "
     f"{' with '.join(lift.idxmax())}.",
-)
-
-# %% [markdown]
-# ## Figure 3: an example of every finding
-#
-# Chosen by rule, not by eye: an image with a box of the finding before one without, few labels
-# before many, then by lot. Boxes are drawn where the data has them.
-
-# %% tags=["hide-input"]
-chosen = figures.choose_examples(dataset, example_seed)
-missing = [figures.readable(name) for name in FINDINGS if name not in chosen]
-display.figure(
-    figures.examples(dataset, chosen),
-    name="figure-3",
-    caption=f"One {'PHANTOM ' if dataset.name == 'PHANTOM' else ''}radiograph for each finding."
-    + (f" Not in the data: {', '.join(missing)}." if missing else ""),
-    source=source,
-    alt=f"{len(chosen)} frontal chest radiographs, one for each finding, with boxes.",
 )

@@ -32,6 +32,7 @@ network: str = "inception-v3"  # the paper's; the study's best where it has none
 findings: str = "Effusion, Fibrosis, Hernia, Nodule"  # the rows
 images: str = ""  # one image name for each finding; "": by the rule
 methods: str = "guided-backpropagation, smoothgrad, smoothgrad-integrated-gradients"  # the columns
+size: int = 0  # side of the images that are explained, in pixels; 0: as trained
 samples: int = 16  # noisy copies of an image, for SmoothGrad
 steps: int = 16  # gradients on the path, for integrated gradients
 sigma: float = 0.15  # deviation of the noise, as a share of the image's range of gray levels
@@ -50,7 +51,7 @@ study = open_study(preset, data, allow_partial=allow_partial)
 chosen_findings = explaining.names(findings)
 chosen_methods = explaining.names(methods, tuple(saliency.METHODS))
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed)
-explained = explaining.explained_network(study, network)
+explained = explaining.explained_network(study, network, size=size)
 dataset, source = study.prepared.dataset, study.caption(runs=1)
 if explained.note:
     display(Markdown(explained.note))
@@ -95,7 +96,7 @@ else:
 gallery(
     dict(zip(chosen_findings, chosen, strict=True)),
     "figure-4",
-    f"Figure 4. Maps of {explained.title} on "
+    f"Maps of {explained.title} on "
     + ("the images asked for." if given else "its most confident right answers."),
 )
 

@@ -36,6 +36,7 @@ findings: str = ""  # names with commas; "": the eight that NIH boxed
 images: str = ""  # one image name for each finding; "": by the rule
 cam_method: str = "cam"  # the first map
 method: str = "smoothgrad-integrated-gradients"  # the second map
+size: int = 0  # side of the images that are explained, in pixels; 0: as trained
 samples: int = 16  # noisy copies of an image, for SmoothGrad
 steps: int = 16  # gradients on the path, for integrated gradients
 sigma: float = 0.15  # deviation of the noise, as a share of the image's range of gray levels
@@ -56,8 +57,8 @@ study = open_study(preset, data, allow_partial=allow_partial)
 chosen_findings = explaining.names(findings) or list(BOXED_FINDINGS)
 explaining.names(f"{cam_method}, {method}", tuple(saliency.METHODS))
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed)
-explained = explaining.explained_network(study, network)
-cam_explained = explaining.explained_network(study, cam_network, again=explained)
+explained = explaining.explained_network(study, network, size=size)
+cam_explained = explaining.explained_network(study, cam_network, again=explained, size=size)
 for note in dict.fromkeys((cam_explained.note, explained.note)):
     display(Markdown(note))
 try:
@@ -130,7 +131,7 @@ titles = [saliency.METHODS[each].title for each in (cam_method, method)]
 gallery(
     chosen,
     "figure-5",
-    f"Figure 5. {titles[0]} of {cam_explained.title} and {titles[1]} of {explained.title} on "
+    f"{titles[0]} of {cam_explained.title} and {titles[1]} of {explained.title} on "
     + ("the images asked for." if given else "the most confident right answers."),
 )
 

@@ -76,8 +76,7 @@ if not missing:
     shown = display.figure(
         figure6.accuracy_curves(taught, base, absent),
         name="figure-6",
-        caption=f"Accuracy of {title} by epoch, on {name}. Dotted: calling every finding "
-        "absent.",
+        caption=f"Accuracy of {title} by epoch, on {name}. Dotted: calling every finding absent.",
         source=source,
         alt=f"Accuracy by epoch over {len(taught)} epochs of self-training: {words}. Calling every "
         f"finding absent is right in {100 * absent:.1f} % of the validation pairs.",

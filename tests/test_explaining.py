@@ -11,6 +11,7 @@ from chestkd import (
     explaining,
     galleries,
     localization,
+    localization_tables,
     regions,
     saliency,
     trust,
@@ -78,6 +79,24 @@ def test_another_network_stands_in_and_the_note_says_why(study, explained):
         explaining.explained_network(study, "lenet")
 
 
+def test_the_same_network_explains_images_of_another_size(study, explained):
+    larger = explaining.explained_network(study, "resnet-32", size=48)
+    assert larger.images.shape[1:] == (48, 48)
+    assert larger.model.input_shape == (None, 48, 48, 1)
+    assert larger.size == 48
+    assert "The images have 48 pixels, not the 32 of the training" in larger.note
+    for one, two in zip(larger.model.get_weights(), explained.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert larger.probabilities.shape == explained.probabilities.shape
+    assert not np.allclose(larger.probabilities, explained.probabilities)
+    found = saliency.gradient(larger.model, "Mass", larger.images[larger.rows[:1]])
+    assert found.shape == (1, 48, 48)
+    same = explaining.explained_network(study, "resnet-32", size=32)
+    assert same.note == ""
+    with pytest.raises(ValueError, match=r"needs images of at least \d+ pixels a side, received 8"):
+        explaining.explained_network(study, "resnet-32", size=8)
+
+
 def test_without_a_base_run_there_is_nothing_to_explain(study, tmp_path, monkeypatch):
     monkeypatch.setenv("CHESTKD_BUILD", str(tmp_path))
     assert workspace.build() == tmp_path
@@ -135,7 +154,16 @@ def test_panels_say_what_they_show(study, explained):
     assert dataset.table["image"][region.row] in plain.title
 
 
-def test_what_the_page_on_trust_computes(study, explained):
+def test_a_panel_without_evidence_says_so(study, explained, monkeypatch):
+    nothing = np.zeros((1, explained.size, explained.size), np.float32)
+    monkeypatch.setattr(saliency, "compute", lambda *given, **options: nothing)
+    row = int(explained.rows[0])
+    for name in ("gradient", "cam"):
+        (panel,) = galleries.map_panels(explained, row, "Mass", [name], saliency.Settings())
+        assert panel.note.endswith("nothing speaks for the finding")
+
+
+def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     images = explained.images[explained.rows[:3]]
     settings = saliency.Settings(samples=2, steps=3)
     errors = trust.completeness(explained.model, "Mass", images, [2, 32])
@@ -163,6 +191,11 @@ def test_what_the_page_on_trust_computes(study, explained):
     alone = saliency.gradient(explained.model, marked[1].finding, explained.images[[marked[1].row]])
     expected = localization.score_maps(alone, "absolute", [marked[1]])
     assert scores["Gradient"]["energy"][1] == pytest.approx(expected["energy"][0], rel=1e-4)
+    # Two regions of a finding are too few for an interval.
+    beaten = trust.against_baselines(scores, ("pointing",), resamples=50)
+    assert set(beaten["over centre"]) == {"n/a"}
+    assert set(beaten["better than both"]) == {"no"}
+    monkeypatch.setattr(localization_tables, "LEAST_PATIENTS", 1)
     summary = localization_table(scores, resamples=50)
     beaten = trust.against_baselines(scores, ("pointing", "energy"), resamples=50)
     assert beaten["map"].tolist() == ["Gradient", "Gradient", "CAM", "CAM"]

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from chestkd import backend, networks
+from chestkd import backend, networks, saliency
+from chestkd.findings import FINDINGS
 from chestkd.saliency import guided
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -61,6 +62,16 @@ def test_the_guided_copy_has_the_same_logits_and_no_plain_relu(name):
     ]
     plain = (keras.activations.relu, keras.activations.relu6)
     assert not [layer.name for layer in copy.layers if getattr(layer, "activation", 0) in plain]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_cam_plus_bias_is_the_logit_on_every_network(name):
+    model = smallest(name)
+    images = pixels(model)[..., 0]
+    activations = saliency.class_activations(model, FINDINGS[4], images)
+    logits = np.asarray(model.predict_on_batch(images[..., None]))[:, 4]
+    bias = float(model.get_layer("logits").get_weights()[1][4])
+    np.testing.assert_allclose(activations.mean(axis=(1, 2)) + bias, logits, rtol=1e-3, atol=1e-4)
 
 
 @functools.cache

@@ -6,14 +6,17 @@ models scale their input themselves, so every unit is one of pixel values: a gra
 per gray level, the noise of SmoothGrad and the baseline of integrated gradients are gray levels.
 Positive means: more of it raises the logit of the finding. Drawing is `chestkd.overlays`.
 
-TensorFlow and JAX agree to rounding, except where a ReLU or a tie in max pooling is decided by it:
-then a gradient jumps. Paths that start at a constant image pass through many ties.
+TensorFlow and JAX agree to rounding, except where rounding decides whether a ReLU passes: there
+the gradient jumps, by up to a third of its maximum. It happens at a few points in a hundred of a
+path, so that integrated gradients differ by up to 1 % of theirs. `Settings(precision="float64")`,
+or `double_precision` around the call, decides alike on both.
 
 `memory` is a budget in bytes for the activations of one batch (`batching.batch_size`); it changes
 the speed, not the maps. `progress` shows a bar on stderr.
 """
 
 from chestkd.saliency.cam import class_activation_map, class_activations
+from chestkd.saliency.copies import double_precision
 from chestkd.saliency.gradcam import grad_cam, grad_cam_plus_plus, score_cam
 from chestkd.saliency.gradients import (
     Integrated,
@@ -32,6 +35,7 @@ __all__ = [
     "class_activation_map",
     "class_activations",
     "compute",
+    "double_precision",
     "grad_cam",
     "grad_cam_plus_plus",
     "gradient",

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from chestkd.initialization import untouched_random_state
+from chestkd.saliency.copies import copy_of
 
 _copies: weakref.WeakKeyDictionary[keras.Model, tuple[keras.Model, int]] = (
     weakref.WeakKeyDictionary()
@@ -98,8 +98,7 @@ def _ceiling(layer: keras.layers.Layer) -> Any:
 
 def _copy(model: keras.Model) -> tuple[keras.Model, int]:
     _refuse_hidden(model)
-    with untouched_random_state():
-        return keras.models.clone_model(model, clone_function=_clone), count_relus(model)
+    return copy_of(model, _clone), count_relus(model)
 
 
 def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:

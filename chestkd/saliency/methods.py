@@ -9,6 +9,7 @@ import numpy as np
 
 from chestkd.saliency import cam, gradcam, gradients, smoothing
 from chestkd.saliency.batching import DEFAULT_MEMORY
+from chestkd.saliency.copies import double_precision
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Settings:
     sigma: float = 0.15
     # Draws the noise.
     seed: int = 0
+    # "float32", or "float64" to compute in double precision (`copies.double_precision`).
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "float64"):
+            raise ValueError(f"precision must be float32 or float64, received {self.precision!r}")
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,10 @@ class Method:
     title: str
     # (model, finding, images, settings, memory, progress) -> (N, H, W) float32
     maps: Callable[[keras.Model, str, np.ndarray, Settings, int, bool], np.ndarray]
-    # What of a signed map speaks for the finding: "absolute", its size, because the gradient at
-    # a bright lesion may have either sign; "positive", for maps that are shares of the logit.
+    # What of a signed map speaks for the finding (`localization.evidence`): "absolute", because
+    # the gradient at a bright lesion may have either sign; "relative" for CAM, to which any
+    # constant can be added that the bias of the finding takes back, so that for a rare finding
+    # it may be negative everywhere; "positive" for Grad-CAM and its kin, which end in a ReLU.
     evidence: str
     # The backend that it is limited to, or None.
     backend: str | None = None
@@ -55,7 +64,12 @@ def compute(
 
     Raises ValueError, listing the names, for any other name.
     """
-    return method(name).maps(model, finding, images, settings or Settings(), memory, progress)
+    settings = settings or Settings()
+    maps = method(name).maps
+    if settings.precision == "float32":
+        return maps(model, finding, images, settings, memory, progress)
+    with double_precision(model) as exact:
+        return maps(exact, finding, images, settings, memory, progress)
 
 
 def method(name: str) -> Method:
@@ -152,7 +166,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "smoothgrad-integrated-gradients": Method(
             "SmoothGrad integrated gradients", _smoothgrad_integrated_gradients, "absolute"
         ),
-        "cam": Method("CAM", _plain(cam.class_activation_map), "positive"),
+        "cam": Method("CAM", _plain(cam.class_activation_map), "relative"),
         "grad-cam": Method("Grad-CAM", _plain(gradcam.grad_cam), "positive", "tensorflow"),
         "grad-cam++": Method(
             "Grad-CAM++", _plain(gradcam.grad_cam_plus_plus), "positive", "tensorflow"

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from chestkd.initialization import initialize, untouched_random_state
+from chestkd.initialization import initialize
+from chestkd.saliency.copies import copy_of
 
 # Standard deviation of the Gaussian window of SSIM, in pixels, and how far it reaches (11 x 11).
 _WINDOW = {"sigma": 1.5, "radius": 5}
@@ -33,8 +34,7 @@ def cascade(
     """
     if stages < 2:
         raise ValueError(f"a cascade needs at least 2 stages, received {stages}")
-    with untouched_random_state():
-        random, mixed = (keras.models.clone_model(model) for _ in range(2))
+    random, mixed = copy_of(model), copy_of(model)
     initialize(random, generator)
     mixed.set_weights(model.get_weights())
     fresh = [layer for layer in reversed(random.layers) if layer.weights]

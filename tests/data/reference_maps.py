@@ -6,8 +6,10 @@ Written once on TensorFlow; the tests compare TensorFlow and JAX with it. Anothe
 the same weights, so the file needs none.
 """
 
+import dataclasses
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from chestkd import networks, saliency
@@ -23,6 +25,7 @@ MANY_PASSES = {
     "smoothgrad-integrated-gradients": 3,
 }
 SETTINGS = saliency.Settings(steps=24, samples=6, seed=3)
+DOUBLE = dataclasses.replace(SETTINGS, precision="float64")
 
 
 def images() -> np.ndarray:
@@ -33,15 +36,32 @@ def images() -> np.ndarray:
     return fine.clip(0, 255).astype(np.uint8)
 
 
+def with_statistics(model: keras.Model) -> keras.Model:
+    """The same network with batch statistics, scales and shifts as after a training."""
+    random = np.random.default_rng(8)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights(
+                [
+                    random.uniform(0.5, 1.5, weight.shape)
+                    if weight.min() > 0.9
+                    else random.normal(0, 0.1, weight.shape)
+                    for weight in layer.get_weights()
+                ]
+            )  # scale and variance are 1, shift and mean 0
+    return model
+
+
 def maps() -> dict[str, np.ndarray]:
-    """Every map of every network on the backend that runs."""
+    """Every map of every network on the backend that runs, in float32 and computed in float64."""
     found = {}
     for network in NETWORKS:
-        model = networks.build(network, SIZE, seed=1)
+        model = with_statistics(networks.build(network, SIZE, seed=1))
         for name, count in {**ONE_PASS, **MANY_PASSES}.items():
-            found[f"{network} {name}"] = saliency.compute(
-                name, model, FINDING, images()[:count], SETTINGS
-            )
+            for settings in (SETTINGS, DOUBLE):
+                found[f"{network} {name} {settings.precision}"] = saliency.compute(
+                    name, model, FINDING, images()[:count], settings
+                )
     return found
 
 
