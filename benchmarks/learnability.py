@@ -1,7 +1,7 @@
 """Do networks rank on the phantom as they should: linear model, MobileNet-v1, DenseNet-121?
 
     python benchmarks/learnability.py --size 64 --images 6000
-    python benchmarks/learnability.py --size 128 --images 4000
+    python benchmarks/learnability.py --size 128 --images 4000 --mobilenet-epochs 20
 
 Draws the phantom of preset `quick` at this size with more images, trains both networks alone by the
 library's own `train`, fits a logistic regression on pooled pixels, and prints the test AUC of each
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="pixels (default 64)")
     parser.add_argument("--images", type=int, default=6000, help="default 6000")
     parser.add_argument("--epochs", type=int, default=10, help="default 10")
+    parser.add_argument("--mobilenet-epochs", type=int, help="as many as the others by default")
     arguments = parser.parse_args()
     study = Study(_preset(arguments), "quick", PHANTOM)
 
@@ -86,7 +87,10 @@ def main() -> None:
     }
     measured = pd.concat(
         [
-            evaluation.auc_table(labels, logits, patients).assign(model=title)
+            evaluation.auc_table(labels, logits, patients).assign(
+                model=title,
+                epochs=len(runs[title].history()) if title in runs else pd.NA,
+            )
             for title, logits in scores.items()
         ]
     )
@@ -107,6 +111,11 @@ def _preset(arguments: argparse.Namespace) -> Preset:
         size=size,
         networks=CHOICES,
         recipe=replace(quick.recipe, epochs=arguments.epochs),
+        recipes={
+            "mobilenet-v1": replace(
+                quick.recipe, epochs=arguments.mobilenet_epochs or arguments.epochs
+            )
+        },
         image_wise=(),
         students=(),
         teachers=(),
@@ -123,12 +132,11 @@ def _write(study: Study, measured: pd.DataFrame, arguments: argparse.Namespace) 
     size = study.preset.size
     parts = study.describe()
     path = workspace.resolve(RESULTS / f"learnability-{size}.csv")
-    table = measured[["model", "finding", "auc", "low", "high", "positives"]]
+    table = measured[["model", "finding", "auc", "low", "high", "positives", "epochs"]]
     table = table.assign(
         images=arguments.images,
         train=parts["train"],
         test=parts["test"],
-        epochs=arguments.epochs,
         commit=provenance.short_commit(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)

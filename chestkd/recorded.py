@@ -15,7 +15,7 @@ def learnability(size: int) -> pd.DataFrame | None:
     """What `benchmarks/learnability.py` measured at ``size`` pixels; None where it never ran.
 
     Columns ``model``, ``finding``, ``auc``, ``low``, ``high``, ``positives``, and how it was
-    measured: ``images``, ``train``, ``test``, ``epochs``, ``commit``.
+    measured: ``epochs`` (NaN for what has none), ``images``, ``train``, ``test``, ``commit``.
     """
     return _read(f"learnability-{size}.csv")
 
@@ -33,6 +33,10 @@ def _read(name: str) -> pd.DataFrame | None:
 def readable_learnability(measured: pd.DataFrame) -> pd.DataFrame:
     """One row a finding, one column a model: "0.812 (0.790 to 0.833)"; differences left out."""
     models = measured[~measured["model"].str.contains(" minus ")]
+    trained = models["epochs"].notna()
+    epochs = models["epochs"].fillna(0).astype(int).astype(str)
+    titles = models["model"].where(~trained, models["model"] + ", " + epochs + " epochs")
+    models = models.assign(model=titles)
     texts = [_with_interval(*row) for row in models[["auc", "low", "high"]].to_numpy(float)]
     wide = models.assign(text=texts).pivot(index="finding", columns="model", values="text")
     order = models["finding"].drop_duplicates()
@@ -56,7 +60,9 @@ def source(measured: pd.DataFrame) -> str:
     parts = [PHANTOM_NAME, f"{first['images']:,} images"]
     if "train" in measured:
         parts.append(f"{first['train']:,} for training, {first['test']:,} for test")
-    return " · ".join([*parts, f"{first['epochs']} epochs", f"commit {first['commit']}"])
+    else:
+        parts.append(f"{first['epochs']} epochs")
+    return " · ".join([*parts, f"commit {first['commit']}"])
 
 
 def mean_of(measured: pd.DataFrame, model: str) -> float:

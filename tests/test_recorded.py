@@ -16,17 +16,18 @@ def measured() -> pd.DataFrame:
         (ABOVE, "Mean", 0.2, 0.1, 0.3),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["model", "finding", "auc", "low", "high"])
-    return table.assign(images=6000, train=4000, test=1000, epochs=10, commit="abc")
+    epochs = table["model"].map({"b": 10.0})
+    return table.assign(images=6000, train=4000, test=1000, epochs=epochs, commit="abc")
 
 
 def test_models_are_columns_and_differences_are_words(measured):
     table = recorded.readable_learnability(measured)
-    assert list(table) == ["finding", "a", "b"]
+    assert list(table) == ["finding", "a", "b, 10 epochs"]
     assert list(table["finding"]) == ["Mass", "Mean"]
-    assert table["b"].tolist() == ["0.800 (0.700 to 0.900)"] * 2
+    assert table["b, 10 epochs"].tolist() == ["0.800 (0.700 to 0.900)"] * 2
     assert recorded.differences(measured) == "b minus a +0.200 (+0.100 to +0.300)"
     assert recorded.source(measured) == (
-        "PHANTOM · 6,000 images · 4,000 for training, 1,000 for test · 10 epochs · commit abc"
+        "PHANTOM · 6,000 images · 4,000 for training, 1,000 for test · commit abc"
     )
     assert recorded.mean_of(measured, "b") == 0.8
 

@@ -16,6 +16,7 @@ from chestkd.findings import BOXED_FINDINGS
 from chestkd.paper.comparisons import (
     ALONE,
     CELLS,
+    STUDENTS,
     UNEQUAL_CELLS,
     WEAK_CELLS,
     WEAK_STUDENTS,
@@ -104,7 +105,7 @@ _BETTER_MAPS = tuple(
 )
 _LEAK = tuple(
     Comparison(RunKey("base", network, split="image-wise"), RunKey("base", network))
-    for network in ("mobilenet-v1", "densenet-121")
+    for network in (*STUDENTS, "resnet-152")
 )
 
 
