@@ -591,3 +591,11 @@ def test_double_precision_is_the_same_network():
     assert {weight.dtype for weight in model.get_weights()} == {np.dtype("float32")}
     with pytest.raises(ValueError, match="must be float32 or float64, received 'float16'"):
         saliency.Settings(precision="float16")
+
+
+def test_a_path_needs_a_step():
+    (model, _), generator = linear(2, 2), np.random.default_rng(0)
+    with pytest.raises(ValueError, match="at least 1 step, received 0"):
+        saliency.smoothgrad_integrated_gradients(
+            model, "Mass", np.zeros((1, 2, 2)), generator=generator, steps=0
+        )

@@ -67,6 +67,16 @@ def check_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return images
 
 
+def add_groups(total: np.ndarray, numbers: np.ndarray, values: np.ndarray) -> None:
+    """Add `values` (B, ...) to the rows `numbers` (B,) of `total`, in place.
+
+    `numbers` must not decrease: rows that stand together are summed at once, which
+    `numpy.add.at` would do one by one.
+    """
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    total[numbers[starts]] += np.add.reduceat(values, starts, axis=0)
+
+
 def gradients_in_batches(
     model: keras.Model,
     finding: str,

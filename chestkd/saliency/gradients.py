@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from chestkd.saliency.batching import DEFAULT_MEMORY, check_images, gradients_in_batches
+from chestkd.saliency.batching import (
+    DEFAULT_MEMORY,
+    add_groups,
+    check_images,
+    gradients_in_batches,
+)
 from chestkd.saliency.guided import guided_model
 
 # Below this difference of logits the completeness error is absolute, in this unit.
@@ -83,7 +88,7 @@ def integrated_gradients(
     errors, used = np.empty(len(images)), np.empty(len(images), np.int64)
     left = np.arange(len(images))
     while True:
-        maps[left] = _integrate(model, finding, images[left], start, steps, memory, progress)
+        maps[left] = integrate(model, finding, images[left], start, steps, memory, progress)
         total = maps[left].sum(axis=(1, 2), dtype=np.float64)
         errors[left] = np.abs(total - difference[left]) / scale[left]
         used[left] = steps
@@ -93,7 +98,7 @@ def integrated_gradients(
             return Integrated(maps, errors, used)
 
 
-def _integrate(
+def integrate(
     model: keras.Model,
     finding: str,
     images: np.ndarray,
@@ -102,6 +107,9 @@ def _integrate(
     memory: int,
     progress: bool,
 ) -> np.ndarray:
+    """The maps of `integrated_gradients` alone, from `start` (H, W), without their errors."""
+    if steps < 1:
+        raise ValueError(f"need at least 1 step, received {steps}")
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     shares = ((nodes + 1) / 2).astype(np.float32)  # of the path, from 0 to 1
 
@@ -115,7 +123,7 @@ def _integrate(
         model, finding, points, count, memory, progress
     ):
         of, at = np.divmod(numbers, steps)
-        np.add.at(average, of, weights[at, None, None] / 2 * gradients)
+        add_groups(average, of, weights[at, None, None] / 2 * gradients)
     return (average * (images - start)).astype(np.float32)
 
 

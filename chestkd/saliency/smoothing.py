@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tqdm
 
-from chestkd.saliency.batching import DEFAULT_MEMORY, batch_size, check_images
-from chestkd.saliency.gradients import gradient, integrated_gradients
+from chestkd.saliency.batching import DEFAULT_MEMORY, add_groups, batch_size, check_images
+from chestkd.saliency.gradients import gradient, integrate
 
 
 class BaseMap(Protocol):
@@ -56,7 +56,7 @@ def smoothgrad(
     with tqdm.tqdm(total=len(images) * samples, desc="noisy images", disable=not progress) as bar:
         for numbers, noisy in _noisy(images, samples, sigma, generator, batch_size(model, memory)):
             maps = base(model, finding, noisy, memory=memory, progress=False)
-            np.add.at(total, numbers, maps)
+            add_groups(total, numbers, maps)
             bar.update(len(numbers))
     return (total / samples).astype(np.float32)
 
@@ -103,16 +103,8 @@ def _integrated_maps(
     memory: int,
     progress: bool,
 ) -> np.ndarray:
-    return integrated_gradients(
-        model,
-        finding,
-        images,
-        baseline=baseline,
-        steps=steps,
-        tolerance=None,
-        memory=memory,
-        progress=progress,
-    ).maps
+    start = np.broadcast_to(np.asarray(baseline, np.float32), images.shape[1:])
+    return integrate(model, finding, images, start, steps, memory, progress)
 
 
 def _noisy(
