@@ -15,7 +15,7 @@ def learnability(size: int) -> pd.DataFrame | None:
     """What `benchmarks/learnability.py` measured at ``size`` pixels; None where it never ran.
 
     Columns ``model``, ``finding``, ``auc``, ``low``, ``high``, ``positives``, and how it was
-    measured: ``epochs`` (NaN for what has none), ``images``, ``train``, ``test``, ``commit``.
+    measured: ``images``, ``train``, ``test``, ``commit``.
     """
     return _read(f"learnability-{size}.csv")
 
@@ -33,10 +33,6 @@ def _read(name: str) -> pd.DataFrame | None:
 def readable_learnability(measured: pd.DataFrame) -> pd.DataFrame:
     """One row a finding, one column a model: "0.812 (0.790 to 0.833)"; differences left out."""
     models = measured[~measured["model"].str.contains(" minus ")]
-    trained = models["epochs"].notna()
-    epochs = models["epochs"].fillna(0).astype(int).astype(str)
-    titles = models["model"].where(~trained, models["model"] + ", " + epochs + " epochs")
-    models = models.assign(model=titles)
     texts = [_with_interval(*row) for row in models[["auc", "low", "high"]].to_numpy(float)]
     wide = models.assign(text=texts).pivot(index="finding", columns="model", values="text")
     order = models["finding"].drop_duplicates()
@@ -46,7 +42,7 @@ def readable_learnability(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(measured: pd.DataFrame) -> str:
-    """In words: by how much each model is above the one before, with paired intervals."""
+    """In words: by how much a model is above another, with paired intervals."""
     rows = measured[measured["model"].str.contains(" minus ")]
     return "; ".join(
         f"{model} {value:+.3f} ({low:+.3f} to {high:+.3f})"

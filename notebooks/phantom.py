@@ -185,13 +185,13 @@ display.figure(
 # The data set has to be learnable, but not trivial, and a stronger network has to be better than a
 # weaker one, or there is nothing to distil. Three models, each trained alone on the phantom of
 # preset `quick` with more images: a logistic regression on pooled pixels, a small network and a
-# large one. At 128 pixels the small one is trained for twice as many epochs: in as few as the large
-# one takes it does not get clearly above the linear model. The differences are paired over the same
-# patients. These trainings take an hour on two cores, so this page only shows what the benchmark has
-# recorded:
+# large one. At 128 pixels the small one is also trained for twice as many epochs, for it takes those
+# to get clearly above the linear model; the large one was not. The differences are paired over the
+# same patients. These trainings take an hour on two cores, so this page only shows what the benchmark
+# has recorded:
 #
 #     python benchmarks/learnability.py --size 64 --images 6000
-#     python benchmarks/learnability.py --size 128 --images 4000 --mobilenet-epochs 20
+#     python benchmarks/learnability.py --size 128 --images 4000 --longer 20
 
 
 # %% tags=["hide-input"]

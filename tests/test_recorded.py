@@ -16,15 +16,14 @@ def measured() -> pd.DataFrame:
         (ABOVE, "Mean", 0.2, 0.1, 0.3),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["model", "finding", "auc", "low", "high"])
-    epochs = table["model"].map({"b": 10.0})
-    return table.assign(images=6000, train=4000, test=1000, epochs=epochs, commit="abc")
+    return table.assign(images=6000, train=4000, test=1000, commit="abc")
 
 
 def test_models_are_columns_and_differences_are_words(measured):
     table = recorded.readable_learnability(measured)
-    assert list(table) == ["finding", "a", "b, 10 epochs"]
+    assert list(table) == ["finding", "a", "b"]
     assert list(table["finding"]) == ["Mass", "Mean"]
-    assert table["b, 10 epochs"].tolist() == ["0.800 (0.700 to 0.900)"] * 2
+    assert table["b"].tolist() == ["0.800 (0.700 to 0.900)"] * 2
     assert recorded.differences(measured) == "b minus a +0.200 (+0.100 to +0.300)"
     assert recorded.source(measured) == (
         "PHANTOM · 6,000 images · 4,000 for training, 1,000 for test · commit abc"
@@ -42,12 +41,14 @@ def test_what_was_never_measured_is_none(monkeypatch, tmp_path):
 def test_the_recorded_models_rank_as_the_phantom_is_meant_to(size):
     measured = recorded.learnability(size)
     assert measured is not None
-    gains = measured[measured["model"].str.contains(" minus ")]
-    assert len(gains) == 2
-    assert (gains["low"] > 0).all(), gains
-    models = measured["model"].drop_duplicates()[:3]
-    linear, small, large = [recorded.mean_of(measured, model) for model in models]
-    assert 0.5 < linear < small < large < 0.95
+    linear, small, large = measured["model"].drop_duplicates()[:3]
+    means = [recorded.mean_of(measured, model) for model in (linear, small, large)]
+    assert 0.5 < means[0] < means[1] < means[2] < 0.95
+    lows = measured.set_index("model")["low"]
+    assert lows[f"{large} minus {small}"] > 0
+    # At 128 pixels it takes more epochs to be clearly above the linear model.
+    against_linear = lows[lows.index.str.endswith(f" minus {linear}")]
+    assert against_linear.iloc[-1] > 0
 
 
 def test_the_recorded_leak_is_a_leak():
