@@ -76,7 +76,7 @@ def write_preset(folder, **changes):
 
 
 def test_a_preset_may_be_any_file(tmp_path):
-    preset = presets.load(write_preset(tmp_path, **{"epochs: 1": "epochs: 3"}))
+    preset = presets.load(write_preset(tmp_path, **{"epochs: 2": "epochs: 3"}))
     assert (preset.name, preset.recipe.epochs) == ("mine", 3)
 
 
@@ -84,7 +84,7 @@ def test_a_preset_may_be_any_file(tmp_path):
     ("old", "new", "message"),
     [
         ("epochs:", "epoch:", "mine.yaml: recipe: unknown key 'epoch'; allowed: epochs"),
-        ("epochs: 1", "epochs: 0", "mine.yaml: recipe: epochs must be at least 1, not 0"),
+        ("epochs: 2", "epochs: 0", "mine.yaml: recipe: epochs must be at least 1, not 0"),
         ("resnet-32", "resnet-33", "unknown network 'resnet-33'; allowed: mobilenet-v1"),
         ("seeds: [0]", "seeds: [0, 0]", "seeds must be a list without repetitions"),
         ("images: 160", "images: -1", "images must be 1 or more"),

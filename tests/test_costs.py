@@ -91,7 +91,7 @@ def test_the_command_counts_before_anything_is_drawn(tmp_path, monkeypatch, caps
     assert main(["plan", "--preset", "smoke", "--runs"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("base-resnet-32-seed0\n")
-    assert "6 runs of 1 epoch at 32 px, 0 of them made" in text
+    assert "7 runs of 2 epochs at 32 px, 0 of them made" in text
     assert "160 images to draw and to decode to 32 px" in text
     assert "unknown: no speed of resnet-32, mobilenet-v1" in text
     assert not list(tmp_path.iterdir())
