@@ -89,21 +89,6 @@ def choose_examples(dataset: Dataset, seed: int) -> dict[str, int]:
     return chosen
 
 
-def examples(dataset: Dataset, rows: Mapping[str, int]) -> Figure:
-    """Figure 3: a radiograph for each finding, its own boxes drawn where the data has them."""
-    figure, grid = plt.subplots(3, 5, figsize=(10, 6.6))
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, (finding, row) in zip(grid.flat, rows.items(), strict=False):
-        image = dataset.image(row)
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        boxes = dataset.boxes_of(row, *image.shape)
-        draw_boxes(axes, boxes[boxes["finding"] == finding])
-        axes.set_title(f"{readable(finding)}\n{dataset.table['image'][row]}", fontsize=8)
-    figure.tight_layout(pad=0.4)
-    return figure
-
-
 def draw_boxes(axes: Axes, boxes: pd.DataFrame) -> None:
     """Outline boxes given in pixels: columns x, y, w, h."""
     for x, y, width, height in boxes[["x", "y", "w", "h"]].to_numpy(float):

@@ -6,7 +6,6 @@ import pandas as pd
 
 from chestkd import workspace
 from chestkd.data.dataset import PHANTOM_NAME
-from chestkd.evaluation import MEAN
 
 RESULTS = Path("benchmarks", "results")
 
@@ -59,12 +58,6 @@ def source(measured: pd.DataFrame) -> str:
     else:
         parts.append(f"{first['epochs']} epochs")
     return " · ".join([*parts, f"commit {first['commit']}"])
-
-
-def mean_of(measured: pd.DataFrame, model: str) -> float:
-    """The mean AUC of one model."""
-    rows = measured[(measured["model"] == model) & (measured["finding"] == MEAN)]
-    return float(rows["auc"].iloc[0])
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
