@@ -18,13 +18,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from chestkd import evaluation, presets, provenance, workspace
-from chestkd.architectures import NETWORKS
+from chestkd import workspace
 from chestkd.data.splits import Split
-from chestkd.plan import PlannedRun
-from chestkd.runs import Store
-from chestkd.study import PHANTOM, Study
-from chestkd.training import train
+from chestkd.evaluation import auc
+from chestkd.networks.architectures import NETWORKS
+from chestkd.study import presets
+from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.study import PHANTOM, Study
+from chestkd.training.loop import train
+from chestkd.training.store import Store
 
 RESULTS = Path("benchmarks", "results", "leak.csv")
 PATIENT_WISE, IMAGE_WISE = "patient-wise", "image-wise"
@@ -71,8 +73,8 @@ def main() -> None:
             scores[name] = train(specification, study.prepared, split, store).scores()
         labels, patients = scores[IMAGE_WISE]["labels"], scores[IMAGE_WISE]["patients"]
         logits = {name: found["logits"] for name, found in scores.items()}
-        found = evaluation.compare(labels, logits[IMAGE_WISE], logits[PATIENT_WISE], patients)
-        areas = {name: evaluation.mean_auc(labels, each) for name, each in logits.items()}
+        found = auc.compare(labels, logits[IMAGE_WISE], logits[PATIENT_WISE], patients)
+        areas = {name: auc.mean_auc(labels, each) for name, each in logits.items()}
         differences.append((labels, patients, logits))
         rows.append({"seed": seed, **areas, "difference": found.value, "low": found.low,
                      "high": found.high, "test images": len(labels)})  # fmt: skip
@@ -81,7 +83,7 @@ def main() -> None:
     print(rows[-1])
     table = pd.DataFrame(rows).assign(
         network=NETWORKS[arguments.network].title, images=arguments.images, size=quick.size,
-        epochs=quick.recipe.epochs, commit=provenance.short_commit(),
+        epochs=quick.recipe.epochs, commit=workspace.short_commit(),
     )  # fmt: skip
     path = workspace.resolve(RESULTS)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,15 +94,15 @@ def main() -> None:
 def _together(differences: list[tuple]) -> dict[str, float]:
     """The mean over seeds, patients of all seeds drawn together."""
     everyone = np.unique(np.concatenate([patients for _, patients, _ in differences]))
-    counts = evaluation.Resamples.draw(everyone, 1000).counts
+    counts = auc.Resamples.draw(everyone, 1000).counts
     areas: dict[str, list[float]] = {PATIENT_WISE: [], IMAGE_WISE: []}
     samples = []
     for labels, patients, logits in differences:
-        drawn = evaluation.Resamples(counts, np.searchsorted(everyone, patients))
+        drawn = auc.Resamples(counts, np.searchsorted(everyone, patients))
         resampled = {name: drawn.auc_scores(labels, each) for name, each in logits.items()}
         samples.append(np.nanmean(resampled[IMAGE_WISE] - resampled[PATIENT_WISE], axis=1))
         for name, each in logits.items():
-            areas[name].append(evaluation.mean_auc(labels, each))
+            areas[name].append(auc.mean_auc(labels, each))
     low, high = np.percentile(np.mean(samples, axis=0), [2.5, 97.5])
     means = {name: float(np.mean(values)) for name, values in areas.items()}
     return {**means, "difference": means[IMAGE_WISE] - means[PATIENT_WISE], "low": low,

@@ -21,12 +21,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from chestkd import evaluation, presets, provenance, workspace
-from chestkd.architectures import NETWORKS
+from chestkd import workspace
+from chestkd.evaluation import auc
 from chestkd.findings import FINDINGS
-from chestkd.plan import PlannedRun
-from chestkd.presets import Preset
-from chestkd.study import PHANTOM, Study
+from chestkd.networks.architectures import NETWORKS
+from chestkd.study import presets
+from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.presets import Preset
+from chestkd.study.study import PHANTOM, Study
 
 SMALL = "mobilenet-v1"
 CHOICES = (SMALL, "densenet-121")
@@ -61,7 +63,7 @@ def linear_scores(study: Study) -> np.ndarray:
         return np.stack(columns, axis=1)
 
     areas = {
-        strength: evaluation.mean_auc(labels[split.validation], scores(strength, "validation"))
+        strength: auc.mean_auc(labels[split.validation], scores(strength, "validation"))
         for strength in _STRENGTHS
     }
     return scores(max(areas, key=lambda strength: areas[strength]), "test")
@@ -93,14 +95,14 @@ def main() -> None:
     }
     measured = pd.concat(
         [
-            evaluation.auc_table(labels, logits, patients).assign(model=title)
+            auc.auc_table(labels, logits, patients).assign(model=title)
             for title, logits in scores.items()
         ]
     )
     # Each network against the model before it at as many epochs; the longer run: the linear one.
     linear, small, large, *longer = scores
     for above, below in ((small, linear), (large, small), *((each, linear) for each in longer)):
-        found = evaluation.compare(labels, scores[above], scores[below], patients)
+        found = auc.compare(labels, scores[above], scores[below], patients)
         print(f"{above} minus {below}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
         measured = pd.concat([measured, _difference(above, below, found)])
     print(measured.pivot_table("auc", "finding", "model", sort=False).round(3).to_string())
@@ -123,8 +125,8 @@ def _preset(arguments: argparse.Namespace) -> Preset:
     )
 
 
-def _difference(above: str, below: str, found: evaluation.Estimate) -> pd.DataFrame:
-    row = {"model": f"{above} minus {below}", "finding": evaluation.MEAN, "auc": found.value}
+def _difference(above: str, below: str, found: auc.Estimate) -> pd.DataFrame:
+    row = {"model": f"{above} minus {below}", "finding": auc.MEAN, "auc": found.value}
     return pd.DataFrame([row | {"low": found.low, "high": found.high}])
 
 
@@ -137,7 +139,7 @@ def _write(study: Study, measured: pd.DataFrame, arguments: argparse.Namespace) 
         images=arguments.images,
         train=parts["train"],
         test=parts["test"],
-        commit=provenance.short_commit(),
+        commit=workspace.short_commit(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     workspace.write_atomically(path, table.to_csv(index=False, float_format="%.4f"))

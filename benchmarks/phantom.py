@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from chestkd.data.phantom import PhantomSpecification, generate
+from chestkd.phantom.specification import PhantomSpecification
+from chestkd.phantom.writing import generate
 
 _TITLES = (
     "size",

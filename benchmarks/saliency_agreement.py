@@ -4,7 +4,7 @@
 
 A network of two convolutions with the same weights everywhere; three images of 17 x 17 pixels.
 PAIR's `saliency` and tf-keras-vis run here; captum, which needs PyTorch, ran once
-(`tests/data/captum_maps.py`), and its maps are in the repository. Printed is the largest
+(`tests/reference/captum_maps.py`), and its maps are in the repository. Printed is the largest
 difference of a pixel in any of the images, as a share of that library's largest value. Where a
 library draws noise, it is given ours. Ten seconds on two cores.
 """
@@ -20,8 +20,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from chestkd import backend, saliency
+from chestkd import saliency
 from chestkd.findings import FINDINGS
+from chestkd.networks import backend
 
 FINDING = FINDINGS[4]
 INDEX = 4

@@ -19,8 +19,9 @@ import keras
 import numpy as np
 import tqdm
 
-from chestkd import backend, networks, saliency
+from chestkd import saliency
 from chestkd.findings import finding_index
+from chestkd.networks import backend, build
 from chestkd.saliency.batching import batch_size, bytes_per_image
 
 FINDING = "Mass"
@@ -101,7 +102,7 @@ def tf_keras_vis(model: keras.Model, samples: int) -> dict[str, Explain]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", default="mobilenet-v1", choices=networks.NETWORKS)
+    parser.add_argument("--network", default="mobilenet-v1", choices=build.NETWORKS)
     parser.add_argument("--size", type=int, default=64, help="pixels (default 64)")
     parser.add_argument("--images", type=int, default=8, help="explained at once (default 8)")
     parser.add_argument("--samples", type=int, default=25, help="noisy copies (default 25)")
@@ -113,7 +114,7 @@ def main() -> None:
         parser.error("the comparison needs KERAS_BACKEND=tensorflow")
     warnings.filterwarnings("ignore", message="(?s).*The structure of `inputs`")
     memory = int(arguments.memory * 2**30)
-    model = networks.build(arguments.network, arguments.size, seed=0)
+    model = build.build(arguments.network, arguments.size, seed=0)
     images = np.random.default_rng(0).integers(
         0, 256, (arguments.images, arguments.size, arguments.size), np.uint8
     )

@@ -24,11 +24,12 @@ import numpy as np
 import tqdm
 from keras import ops
 
-from chestkd import backend, networks, optimization, training
-from chestkd.batches import EpochBatches
 from chestkd.findings import FINDINGS
-from chestkd.runs import Recipe, Teaching
-from chestkd.teaching import both_views
+from chestkd.networks import backend, build
+from chestkd.training import loop, optimizer
+from chestkd.training.batches import EpochBatches
+from chestkd.training.specification import Recipe, Teaching
+from chestkd.training.teacher_logits import both_views
 
 BASE, STORED, ONLINE = "base", "stored teacher", "online teacher"
 _WARM_UP = 2
@@ -44,7 +45,7 @@ def online(student: keras.Model, teacher: keras.Model) -> keras.Model:
 
 def online_loss(teaching: Teaching) -> Callable:
     """The taught student's loss, the teacher's logits taken from the model's own output."""
-    taught = training.objective(teaching)
+    taught = loop.objective(teaching)
 
     def loss(labels: object, logits: object) -> object:
         student, teacher = logits[:, : len(FINDINGS)], logits[:, len(FINDINGS) :]
@@ -55,7 +56,7 @@ def online_loss(teaching: Teaching) -> Callable:
 
 def compiled(model: keras.Model, loss: Callable, recipe: Recipe, steps: int) -> keras.Model:
     """The model, ready to be fitted as a run is."""
-    model.compile(optimizer=optimization.optimizer(recipe, steps), loss=loss)
+    model.compile(optimizer=optimizer.optimizer(recipe, steps), loss=loss)
     return model
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     images = generator.integers(0, 256, (count, size, size), np.uint8)
     labels = (generator.random((count, len(FINDINGS))) < 0.06).astype(np.uint8)
     teaching = Teaching("benchmark", arguments.teacher)
-    teacher = networks.build(arguments.teacher, size, seed=1)
+    teacher = build.build(arguments.teacher, size, seed=1)
     rows = np.arange(count)
     both_views(teacher, images, rows[: recipe.batch_size])  # builds the graph
     start = time.perf_counter()
@@ -89,11 +90,11 @@ def main() -> None:
     storing = time.perf_counter() - start
 
     def student() -> keras.Model:
-        return networks.build(arguments.student, size, seed=0)
+        return build.build(arguments.student, size, seed=0)
 
     models = {
-        BASE: compiled(student(), training.objective(None), recipe, steps),
-        STORED: compiled(student(), training.objective(teaching), recipe, steps),
+        BASE: compiled(student(), loop.objective(None), recipe, steps),
+        STORED: compiled(student(), loop.objective(teaching), recipe, steps),
         ONLINE: compiled(online(student(), teacher), online_loss(teaching), recipe, steps),
     }
     wall: dict[str, list[float]] = {way: [] for way in models}

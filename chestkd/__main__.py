@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import chestkd.data.phantom.command as phantom
+import chestkd.phantom.command as phantom
 
 if TYPE_CHECKING:
-    from chestkd.study import Study
+    from chestkd.study.study import Study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def _study(arguments: argparse.Namespace) -> "Study":
-    from chestkd.study import open_study
+    from chestkd.study.study import open_study
 
     return open_study(arguments.preset, arguments.data, allow_partial=arguments.allow_partial)
 
@@ -89,7 +89,7 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from chestkd.planning import plan_text
+    from chestkd.study.planning import plan_text
 
     study = _study(arguments)
     if arguments.runs:
@@ -106,7 +106,7 @@ def _add_assemble(commands: argparse._SubParsersAction) -> None:
 
 
 def _assemble(arguments: argparse.Namespace) -> None:
-    from chestkd import edition
+    from chestkd.pages import edition
 
     edition.assemble(_study(arguments), arguments.target)
 
@@ -119,7 +119,7 @@ def _add_publish(commands: argparse._SubParsersAction) -> None:
 
 
 def _publish(arguments: argparse.Namespace) -> None:
-    from chestkd import edition
+    from chestkd.pages import edition
 
     print(f"wrote {edition.publish(_study(arguments))}")
 
@@ -132,7 +132,7 @@ def _add_timings(commands: argparse._SubParsersAction) -> None:
 
 
 def _timings(arguments: argparse.Namespace) -> None:
-    from chestkd import edition
+    from chestkd.pages import edition
 
     study = _study(arguments)
     print(edition.timings(study.folder))

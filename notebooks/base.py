@@ -31,7 +31,7 @@
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
-network: str = "mobilenet-v1"  # a name in chestkd.architectures
+network: str = "mobilenet-v1"  # a name in chestkd.networks.architectures
 split: str = ""  # image-wise, to see what its leak adds; empty: as the preset says
 seed: int = 0  # draws the initial weights, the order of the images and the flips
 epochs: int = 0  # 0: as the preset says
@@ -42,8 +42,8 @@ rate: float = 0.0  # learning rate for a batch of 128; 0: as the preset says
 # ## The run
 
 # %% tags=["hide-input"]
-from chestkd.notebooks import check_parameters
-from chestkd.run_page import open_page
+from chestkd.pages.parameters import check_parameters
+from chestkd.pages.run import open_page
 
 page = open_page("base", check_parameters())
 page.facts()

@@ -43,23 +43,26 @@ allow_partial: bool = False  # go on with the images that are there
 from IPython.display import HTML, Markdown
 from myst_nb import glue
 
-from chestkd import comparison, display, evidence, localization_effects, timing
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import claim_11, claims, html
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import table_cells, training_times
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-planned = comparison.cells(study)
-effects = evidence.effects(study, planned)
-ledger = evidence.ledger(effects)
+planned = table_cells.cells(study)
+effects = claims.effects(study, planned)
+ledger = claims.ledger(effects)
 runs = [run for cell in planned.values() for run in cell.runs.values()]
 source = study.caption(runs=len(runs))
 HTML(f"<h2>On {study.data_name}, preset {study.preset.name}</h2>")
 
 # %% tags=["hide-input"]
-print("\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *timing.origins(runs)]))
-counted = evidence.tally(ledger)
-Markdown("\n\n".join([counted, localization_effects.origin(study.folder)]))
+print(
+    "\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *training_times.origins(runs)])
+)
+counted = claims.tally(ledger)
+Markdown("\n\n".join([counted, claim_11.origin(study.folder)]))
 
 # %% [markdown]
 # Effects are differences in points (AUC x 100), for C10 a ratio of training times. "Holds" counts
@@ -67,7 +70,7 @@ Markdown("\n\n".join([counted, localization_effects.origin(study.folder)]))
 # whatever its interval.
 
 # %% tags=["hide-input"]
-display.table(
+html.table(
     ledger,
     name="claims",
     caption=f"The claims of the paper, and what was measured on {study.dataset.name}.",
@@ -78,7 +81,7 @@ display.table(
 
 # %% tags=["remove-cell"]
 # The book's front page shows this shorter table.
-front = display.table(
+front = html.table(
     ledger[["claim", "the paper says", "verdict"]],
     name="claims-verdicts",
     caption=f"On {study.dataset.name}. {counted.replace('**', '')}",
@@ -95,8 +98,8 @@ glue("claims-verdicts", front, display=False)
 # paper's tables.
 
 # %% tags=["hide-input"]
-comparisons = evidence.comparisons(effects, planned)
-display.table(
+comparisons = claims.comparisons(effects, planned)
+html.table(
     comparisons,
     name="claims-comparisons",
     caption=f"Every comparison behind the claims, on {study.dataset.name}.",

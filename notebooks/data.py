@@ -29,10 +29,10 @@ allow_partial: bool = False  # go on with the images that are there and can be d
 # %% tags=["hide-input"]
 import pandas as pd
 
-from chestkd import display, figures
 from chestkd.findings import FINDINGS
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import figures, html
+from chestkd.pages.parameters import check_parameters
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
@@ -63,7 +63,7 @@ for part, members in {**parts, "all": table.index}.items():
         }
     )
 summary = pd.DataFrame(rows)
-display.table(
+html.table(
     summary,
     name="data-summary",
     caption=f"Images and patients of the {split.name} split.",
@@ -81,7 +81,7 @@ display.table(
 
 # %% tags=["hide-input"]
 counts = pd.Series(dataset.labels.sum(axis=0, dtype=int), index=FINDINGS).sort_values()
-display.figure(
+html.figure(
     figures.label_counts(dataset, split),
     name="label-counts",
     caption="Images that carry each finding. An image may carry several.",
@@ -98,7 +98,7 @@ display.figure(
 
 # %% tags=["hide-input"]
 lift = figures.co_occurrence_lift(dataset.labels).stack()
-display.figure(
+html.figure(
     figures.co_occurrence(dataset.labels),
     name="co-occurrence",
     caption="Co-occurrence lift of the labels.",

@@ -28,10 +28,10 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there
 
 # %% tags=["hide-input"]
-from chestkd import display, strategy_figures, strategy_scheme
-from chestkd.notebooks import check_parameters
-from chestkd.strategies import STRATEGIES
-from chestkd.study import open_study
+from chestkd.distillation.strategies import STRATEGIES
+from chestkd.pages import figure_1_2, html, strategy_scheme
+from chestkd.pages.parameters import check_parameters
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
@@ -54,8 +54,8 @@ try:
     print(f"loss {name}: {formula}, with a = {alpha:g} and T = {temperature:g}")
 except LookupError as reason:
     print(f"loss {name}: {formula}; a and T are not chosen yet: {reason}")
-display.figure(
-    strategy_figures.draw_loss(loss),
+html.figure(
+    figure_1_2.draw_loss(loss),
     name="figure-1",
     caption=f"Distillation with the loss {name} of preset {study.preset.name}. Blue: "
     "the soft term. Orange: the hard term.",
@@ -70,8 +70,8 @@ display.figure(
 # whoever teaches. The network in blue is trained last, and its AUC is the strategy's.
 
 # %% tags=["hide-input"]
-display.figure(
-    strategy_figures.draw_strategies(STRATEGIES, loss),
+html.figure(
+    figure_1_2.draw_strategies(STRATEGIES, loss),
     name="figure-2",
     caption="The strategies. An arrow ends at the network that learns and starts at what "
     "it learns from.",
@@ -80,7 +80,7 @@ display.figure(
 )
 
 # %% tags=["hide-input"]
-display.table(
+html.table(
     strategy_scheme.table(STRATEGIES),
     name="figure-2-table",
     caption="The strategies in words.",

@@ -31,19 +31,19 @@ size: int = 0  # side at which the radiographs are drawn, in pixels; 0: as they 
 example_seed: int = 0  # draws the examples among equals
 
 # %% tags=["hide-input"]
-from chestkd import display, examples, figures
-from chestkd.figures import readable
 from chestkd.findings import FINDINGS
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import figure_3, figures, html
+from chestkd.pages.figures import readable
+from chestkd.pages.parameters import check_parameters
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 dataset = study.prepared.dataset
-wanted = examples.names(findings) or list(FINDINGS)
-given = examples.names(images, allowed=())
+wanted = figure_3.names(findings) or list(FINDINGS)
+given = figure_3.names(images, allowed=())
 if given:
-    chosen = examples.by_name(dataset, wanted, given)
+    chosen = figure_3.by_name(dataset, wanted, given)
 else:
     by_rule = figures.choose_examples(dataset, example_seed)
     chosen = {name: by_rule[name] for name in wanted if name in by_rule}
@@ -52,8 +52,8 @@ missing = [readable(name) for name in wanted if name not in chosen]
 # %% tags=["hide-input"]
 shown = None
 if chosen:
-    shown = display.figure(
-        examples.figure(dataset, chosen, size),
+    shown = html.figure(
+        figure_3.figure(dataset, chosen, size),
         name="figure-3",
         caption=f"One {'PHANTOM ' if dataset.name == 'PHANTOM' else ''}radiograph for each finding"
         + (", the images asked for." if given else ".")
@@ -70,8 +70,8 @@ shown
 # to look.
 
 # %% tags=["hide-input"]
-display.table(
-    examples.labels_beside(dataset, chosen),
+html.table(
+    figure_3.labels_beside(dataset, chosen),
     name="figure-3-labels",
     caption="What else the images above are labelled with, and how many boxes of the finding they "
     "have.",

@@ -42,16 +42,18 @@ memory: float = 2.0  # GiB for the activations of one batch
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from chestkd import explaining, figures, galleries, overlays, saliency
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd import saliency
+from chestkd.pages import figures, galleries, map_panels
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import explained_network
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-chosen_findings = explaining.names(findings)
-chosen_methods = explaining.names(methods, tuple(saliency.METHODS))
+chosen_findings = explained_network.names(findings)
+chosen_methods = explained_network.names(methods, tuple(saliency.METHODS))
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed)
-explained = explaining.explained_network(study, network, size=size)
+explained = explained_network.explained_network(study, network, size=size)
 dataset, source = study.prepared.dataset, study.caption(runs=1)
 if explained.note:
     display(Markdown(explained.note))
@@ -74,7 +76,7 @@ def gallery(rows, name, caption):
         if row is not None
     ]
     if panels:
-        return overlays.switcher(panels, name=name, caption=caption, source=source, view="map")
+        return map_panels.switcher(panels, name=name, caption=caption, source=source, view="map")
     return None
 
 
@@ -86,13 +88,13 @@ def gallery(rows, name, caption):
 # sign. The buttons switch all panels between radiograph, map, and map over radiograph.
 
 # %% tags=["hide-input"]
-given = explaining.names(images, allowed=())
+given = explained_network.names(images, allowed=())
 if given and len(given) != len(chosen_findings):
     raise ValueError(f"{len(given)} images for {len(chosen_findings)} findings: give one for each")
 if given:
-    chosen = [explaining.row_of(study, name) for name in given]
+    chosen = [explained_network.row_of(study, name) for name in given]
 else:
-    chosen = [explaining.most_confident(explained, finding) for finding in chosen_findings]
+    chosen = [explained_network.most_confident(explained, finding) for finding in chosen_findings]
 gallery(
     dict(zip(chosen_findings, chosen, strict=True)),
     "figure-4",
@@ -110,7 +112,7 @@ gallery(
 # %% tags=["hide-input"]
 gallery(
     {
-        finding: explaining.most_confident(explained, finding, present=False)
+        finding: explained_network.most_confident(explained, finding, present=False)
         for finding in chosen_findings
     },
     "figure-4-false-alarms",
@@ -122,7 +124,7 @@ gallery(
 
 # %% tags=["hide-input"]
 gallery(
-    {finding: explaining.least_confident(explained, finding) for finding in chosen_findings},
+    {finding: explained_network.least_confident(explained, finding) for finding in chosen_findings},
     "figure-4-missed",
     f"Labelled findings to which {explained.title} gives the lowest probability.",
 )

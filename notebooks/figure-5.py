@@ -46,25 +46,28 @@ memory: float = 2.0  # GiB for the activations of one batch
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from chestkd import explaining, figures, galleries, overlays, regions, saliency
+from chestkd import saliency
 from chestkd.data.splits import SplitError
+from chestkd.evaluation import marked_regions
 from chestkd.findings import BOXED_FINDINGS
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import figures, galleries, map_panels
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import explained_network
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-chosen_findings = explaining.names(findings) or list(BOXED_FINDINGS)
-explaining.names(f"{cam_method}, {method}", tuple(saliency.METHODS))
+chosen_findings = explained_network.names(findings) or list(BOXED_FINDINGS)
+explained_network.names(f"{cam_method}, {method}", tuple(saliency.METHODS))
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed)
-explained = explaining.explained_network(study, network, size=size)
-cam_explained = explaining.explained_network(study, cam_network, again=explained, size=size)
+explained = explained_network.explained_network(study, network, size=size)
+cam_explained = explained_network.explained_network(study, cam_network, again=explained, size=size)
 for note in dict.fromkeys((cam_explained.note, explained.note)):
     display(Markdown(note))
 try:
-    regions.require_official(explained.run, study.split)
-    regions.require_official(cam_explained.run, study.split)
-    marked = regions.marked_regions(study.prepared.dataset, study.split, explained.size)
+    marked_regions.require_official(explained.run, study.split)
+    marked_regions.require_official(cam_explained.run, study.split)
+    marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
 except SplitError as error:
     marked = []
     display(Markdown(f"No figure: {error}."))
@@ -94,7 +97,7 @@ def gallery(chosen, name, caption):
         return None
     pairs = [pair_of_panels(region) for region in chosen]
     rows = [[*pairs[at], *(pairs[at + 1 : at + 2] or [[]])[0]] for at in range(0, len(pairs), 2)]
-    return overlays.switcher(rows, name=name, caption=caption, source=source)
+    return map_panels.switcher(rows, name=name, caption=caption, source=source)
 
 
 def by_probability(highest):
@@ -114,12 +117,12 @@ def by_probability(highest):
 # predicted by the network of the second map. The outline is the box.
 
 # %% tags=["hide-input"]
-given = explaining.names(images, allowed=())
+given = explained_network.names(images, allowed=())
 if given and len(given) != len(chosen_findings):
     raise ValueError(f"{len(given)} images for {len(chosen_findings)} findings: give one for each")
 if given:
     wanted = {
-        (explaining.row_of(study, name), finding)
+        (explained_network.row_of(study, name), finding)
         for name, finding in zip(given, chosen_findings, strict=True)
     }
     chosen = [region for region in marked if (region.row, region.finding) in wanted]

@@ -37,11 +37,11 @@ seed: int = -1  # the seed of its runs; -1: the first of the preset
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from chestkd import display, figure6, figures
-from chestkd.architectures import NETWORKS
-from chestkd.notebooks import check_parameters
-from chestkd.plan import PlannedRun
-from chestkd.study import open_study
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import figure_6, figures, html
+from chestkd.pages.parameters import check_parameters
+from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
@@ -63,18 +63,18 @@ print("\n".join(f"no finished run of {each}" for each in missing) or "both runs 
 
 # %% tags=["hide-input"]
 histories = {each: run.history() for each, run in runs.items() if run is not None}
-absent = figure6.always_absent(study.prepared.dataset.labels[study.split.validation])
+absent = figure_6.always_absent(study.prepared.dataset.labels[study.split.validation])
 shown = Markdown("Figure 6 needs both runs.")
 if not missing:
     taught, base = histories["self-training"], histories["base"]
-    numbers = figure6.summary(taught, base, absent)
+    numbers = figure_6.summary(taught, base, absent)
     words = "; ".join(
         f"{row['accuracy']} accuracy at the end {row['self-training']:.1f} % against "
         f"{row['base']:.1f} % of base training"
         for row in numbers.to_dict("records")
     )
-    shown = display.figure(
-        figure6.accuracy_curves(taught, base, absent),
+    shown = html.figure(
+        figure_6.accuracy_curves(taught, base, absent),
         name="figure-6",
         caption=f"Accuracy of {title} by epoch, on {name}. Dotted: calling every finding absent.",
         source=source,
@@ -94,7 +94,7 @@ shown
 shown = Markdown("There is nothing to sum up.")
 if not missing:
     columns = [column for column in numbers.columns if column != "accuracy"]
-    shown = display.table(
+    shown = html.table(
         numbers,
         name="figure-6-numbers",
         caption=f"Accuracy of {title} at the last epoch, on {name}.",
@@ -117,7 +117,7 @@ if histories:
         f"{history['epoch'][history['validation_auc'].idxmax()]}"
         for each, history in histories.items()
     )
-    shown = display.figure(
+    shown = html.figure(
         figures.learning_curves(histories),
         name="figure-6-loss",
         caption=f"Loss and validation AUC of {title} by epoch, on {name}.",
@@ -132,8 +132,8 @@ shown
 # %% tags=["hide-input"]
 shown = Markdown("No run is there.")
 if histories:
-    record = figure6.histories(histories)
-    shown = display.table(
+    record = figure_6.histories(histories)
+    shown = html.table(
         record,
         name="figure-6-record",
         caption=f"Every epoch as it was recorded: {title} on {name}.",

@@ -54,14 +54,14 @@ epochs: int = 2  # of each of the four trainings; 0: as the preset says
 import numpy as np
 from IPython.display import Markdown
 
-from chestkd import display, loss_forms
-from chestkd.architectures import NETWORKS
-from chestkd.batches import predict_logits
-from chestkd.notebooks import check_parameters
-from chestkd.plan import PlannedRun
-from chestkd.study import open_study
-from chestkd.teaching import teacher_logits
-from chestkd.trained import trained_network
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import html, loss_forms
+from chestkd.pages.parameters import check_parameters
+from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.study import open_study
+from chestkd.training.batches import predict_logits
+from chestkd.training.run_network import trained_network
+from chestkd.training.teacher_logits import teacher_logits
 
 FAMILIES = ("softmax", "per finding")
 
@@ -101,7 +101,7 @@ described = "; ".join(
     f"{row['length, none']:.2g} without, level {row['level, findings']:.2g}"
     for row in totals.to_dict("records")
 )
-display.figure(
+html.figure(
     loss_forms.draw_gradients(totals),
     name="loss-forms-gradients",
     caption=f"Gradients of the four losses by the student's logits, {pair}, on {name}.",
@@ -110,7 +110,7 @@ display.figure(
 )
 
 # %% tags=["hide-input"]
-display.table(
+html.table(
     table,
     name="loss-forms-gradients-table",
     caption=f"Gradients of the terms and of the losses, {pair}, on {name}: mean length over images "
@@ -158,7 +158,7 @@ runs = {
 # %% tags=["hide-input"]
 taught = next(iter(runs.values())).specification
 rows = loss_forms.auc_rows(runs, study.preset.resamples)
-display.table(
+html.table(
     rows,
     name="loss-forms-auc",
     caption=f"Test AUC of {pair} after {taught.recipe.epochs} epochs on {name}, by the form of the "

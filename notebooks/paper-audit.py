@@ -30,9 +30,9 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from IPython.display import display as output
 
-from chestkd import display
-from chestkd.architectures import NETWORKS
-from chestkd.notebooks import check_parameters
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import html
+from chestkd.pages.parameters import check_parameters
 from chestkd.paper import audit, published, training_time
 
 check_parameters()
@@ -54,9 +54,7 @@ def show(frame: pd.DataFrame, name: str, caption: str, source: str, **formats: s
     headings = {column: column.replace("_", " ").replace("auc", "AUC") for column in frame}
     frame = frame.rename(columns=headings)
     formats = {headings[column]: form for column, form in formats.items()}
-    return display.table(
-        frame, name=f"audit-{name}", caption=caption, source=source, formats=formats
-    )
+    return html.table(frame, name=f"audit-{name}", caption=caption, source=source, formats=formats)
 
 
 # %% [markdown]

@@ -35,16 +35,17 @@ images: int = 112120  # size of the label table that is compared with the real o
 import numpy as np
 from IPython.display import Markdown
 
-from chestkd import display, provenance, recorded
-from chestkd.data.phantom import PhantomSpecification, gallery
-from chestkd.data.phantom.labels import draw_plan
-from chestkd.data.phantom.render import Visit
-from chestkd.data.phantom.statistics import plan_table
-from chestkd.notebooks import check_parameters
+from chestkd import workspace
+from chestkd.pages import html, phantom, recorded
+from chestkd.pages.parameters import check_parameters
+from chestkd.phantom.labels import draw_plan
+from chestkd.phantom.render import Visit
+from chestkd.phantom.specification import PhantomSpecification
+from chestkd.phantom.statistics import plan_table
 
 check_parameters()
 specification = PhantomSpecification(images=images, size=size, seed=seed, tempering=0.0)
-source = f"PHANTOM · seed {seed} · {size} pixels · commit {provenance.short_commit()}"
+source = f"PHANTOM · seed {seed} · {size} pixels · commit {workspace.short_commit()}"
 
 # %% [markdown]
 # ## How an image is made
@@ -60,8 +61,8 @@ source = f"PHANTOM · seed {seed} · {size} pixels · commit {provenance.short_c
 
 # %% tags=["hide-input"]
 visit = Visit(46, 0, True, 58, "AP", {"Consolidation": 0.9, "Effusion": 0.6})
-display.figure(
-    gallery.layer_by_layer(visit, specification),
+html.figure(
+    phantom.layer_by_layer(visit, specification),
     name="phantom-layers",
     caption="The layers of one image with a consolidation and an effusion, added one after another.",
     source=source,
@@ -74,8 +75,8 @@ display.figure(
 # that has seen a patient's other images has seen the same ribs and vessels.
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.patients(specification),
+html.figure(
+    phantom.patients(specification),
     name="phantom-patients",
     caption="Five patients at three visits each. AP views come from portable machines: supine, "
     "less inspired, with a larger heart, more scatter, and often with lines and electrodes.",
@@ -91,10 +92,10 @@ display.figure(
 # masks of all 14 are kept in `masks.npz`.
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.findings(specification),
+html.figure(
+    phantom.findings(specification),
     name="phantom-findings",
-    caption=f"Each finding in one patient at severities {gallery.SEVERITIES}, with its box.",
+    caption=f"Each finding in one patient at severities {phantom.SEVERITIES}, with its box.",
     source=source,
     alt="Forty-two radiographs, three for each of the 14 findings, from subtle to marked.",
 )
@@ -103,8 +104,8 @@ display.figure(
 # ## What only looks like a finding
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.mimics(specification),
+html.figure(
+    phantom.mimics(specification),
     name="phantom-mimics",
     caption="One healthy chest without and with each mimic. Nothing of this is labelled.",
     source=source,
@@ -112,8 +113,8 @@ display.figure(
 )
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.sizes(
+html.figure(
+    phantom.sizes(
         Visit(40, 0, False, 45, "PA", {"Nodule": 0.8}), specification, (64, 128, 256, 512)
     ),
     name="phantom-sizes",
@@ -127,7 +128,7 @@ display.figure(
 #
 # Every patient of the phantom borrows the label history of a real one, without name or number:
 # official list, sex, ages, views and label sets of all its images, from the table of NIH's
-# metadata that is shipped with the library (`python -m chestkd.data.phantom.tabulate` recomputes
+# metadata that is shipped with the library (`python benchmarks/phantom_tables.py` recomputes
 # it). So prevalence, co-occurrence, persistence from visit to visit, the heavy tail of images per
 # patient and the shift of the official test list come together as they do in reality. By
 # default rare findings are drawn somewhat more often (`tempering`); the table below is drawn at
@@ -140,8 +141,8 @@ display.figure(
 
 # %% tags=["hide-input"]
 table = plan_table(draw_plan(specification))
-beside = gallery.beside_the_real(table, np.random.default_rng(seed))
-display.table(
+beside = phantom.beside_the_real(table, np.random.default_rng(seed))
+html.table(
     beside,
     name="phantom-statistics",
     caption=f"ChestX-ray14 beside {images:,} phantom images at the real rates. low and high bound "
@@ -156,8 +157,8 @@ print(f"{outside} of {len(beside)} statistics differ by more than two standard e
       f"about {0.05 * len(beside):.0f} are expected by chance.")  # fmt: skip
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.visits(table),
+html.figure(
+    phantom.visits(table),
     name="phantom-visits",
     caption="Patients with at least so many images.",
     source=source,
@@ -171,8 +172,8 @@ display.figure(
 # AP views. A network may then learn the tube, and a saliency map that lights it up is caught.
 
 # %% tags=["hide-input"]
-display.figure(
-    gallery.shortcut(specification),
+html.figure(
+    phantom.shortcut(specification),
     name="phantom-shortcut",
     caption="The same AP view without and with the planted tube.",
     source=source,
@@ -200,7 +201,7 @@ def learnability(pixels):
     measured = recorded.learnability(pixels)
     if measured is None:
         return Markdown(f"Not measured yet at {pixels} px: `benchmarks/learnability.py`.")
-    return display.table(
+    return html.table(
         recorded.readable_learnability(measured),
         name=f"phantom-learnability-{pixels}",
         caption=f"Test AUC of three models at {pixels} px, with 95 % intervals over patients. "
@@ -229,7 +230,7 @@ leaking = recorded.leak()
 shown = Markdown("Not measured yet: `benchmarks/leak.py`.")
 if leaking is not None:
     columns = ["seed", "patient-wise", "image-wise", "difference", "low", "high", "test images"]
-    shown = display.table(
+    shown = html.table(
         leaking[columns],
         name="phantom-leak",
         caption=f"Mean test AUC of {leaking['network'][0]} at {leaking['size'][0]} px by what it "

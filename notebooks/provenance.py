@@ -30,9 +30,10 @@ allow_partial: bool = False  # go on with the images that are there
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from chestkd import display, edition_records, timing
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import html, provenance
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import training_times
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
@@ -40,7 +41,7 @@ runs = {planned: study.find(planned) for planned in study.planned()}
 made = [run for run in runs.values() if run is not None]
 source = study.caption(runs=len(made))
 print(f"preset {study.preset.name} on {study.data_name}: {len(made)} of {len(runs)} runs are made")
-print("\n".join(timing.origins(made)))
+print("\n".join(training_times.origins(made)))
 
 # %% [markdown]
 # ## The data
@@ -49,8 +50,8 @@ print("\n".join(timing.origins(made)))
 # any mirror. "Prepared" covers the pixels at the study's size, "split" which image is in which part.
 
 # %% tags=["hide-input"]
-display.table(
-    edition_records.data_table(study),
+html.table(
+    provenance.data_table(study),
     name="provenance-data",
     caption="The images behind every number of this edition.",
     source=source,
@@ -63,8 +64,8 @@ display.table(
 # that drew the initial weights, the order of the images and the flips.
 
 # %% tags=["hide-input"]
-display.table(
-    edition_records.runs_table(runs),
+html.table(
+    provenance.runs_table(runs),
     name="provenance-runs",
     caption=f"Every run of preset {study.preset.name}, in the order in which they are made.",
     source=source,
@@ -76,8 +77,8 @@ display.table(
 # %% tags=["hide-input"]
 shown = Markdown("No run was made.")
 if made:
-    shown = display.table(
-        edition_records.environments(runs),
+    shown = html.table(
+        provenance.environments(runs),
         name="provenance-environments",
         caption="Hardware, backend and packages that made the runs, by the letter used above.",
         source=source,
@@ -92,8 +93,8 @@ shown
 # teacher before it where it is missing.
 
 # %% tags=["hide-input"]
-display.table(
-    edition_records.commands(study, runs),
+html.table(
+    provenance.commands(study, runs),
     name="provenance-commands",
     caption="The command of each run.",
     source=source,
@@ -107,10 +108,10 @@ display.table(
 # or are those of an earlier time. Stages that ran side by side add up to more than the whole took.
 
 # %% tags=["hide-input"]
-stages = edition_records.stages_table(study.folder)
+stages = provenance.stages_table(study.folder)
 shown = Markdown("No stage was timed: these notebooks were not executed by the workflow.")
 if len(stages):
-    shown = display.table(
+    shown = html.table(
         stages,
         name="provenance-stages",
         caption=f"Stages of preset {study.preset.name}, longest first.",

@@ -44,8 +44,8 @@ rate: float = 0.0  # learning rate for a batch of 128; 0: as the preset says
 # ## The run
 
 # %% tags=["hide-input"]
-from chestkd.notebooks import check_parameters
-from chestkd.run_page import open_page
+from chestkd.pages.parameters import check_parameters
+from chestkd.pages.run import open_page
 
 page = open_page("reversed", check_parameters())
 page.facts()

@@ -44,32 +44,26 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from chestkd import display as book
-from chestkd import (
-    explaining,
-    figures,
-    localization_effects,
-    localization_tables,
-    regions,
-    saliency,
-    trust,
-    trust_figures,
-)
-from chestkd.architectures import NETWORKS
+from chestkd import saliency
 from chestkd.data.splits import SplitError
-from chestkd.evaluation import MEAN
+from chestkd.evaluation import localization_tables, marked_regions
+from chestkd.evaluation.auc import MEAN
+from chestkd.evaluation.localization import MEASURES, OVERLAPS
 from chestkd.findings import FINDINGS
-from chestkd.localization import MEASURES, OVERLAPS
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import claim_11, figures, saliency_trust, trust_figures
+from chestkd.pages import html as book
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import explained_network
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-chosen_methods = explaining.names(methods, tuple(saliency.METHODS))
+chosen_methods = explained_network.names(methods, tuple(saliency.METHODS))
 titles = {name: saliency.METHODS[name].title for name in chosen_methods}
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=seed)
 budget = int(memory * 2**30)
-explained = explaining.explained_network(study, network)
+explained = explained_network.explained_network(study, network)
 source = study.caption(runs=1)
 if explained.note:
     display(Markdown(explained.note))
@@ -87,10 +81,10 @@ if explained.note:
 finding = FINDINGS[int(explained.labels.sum(axis=0).argmax())]
 ladder = [2**power for power in range(2, 10) if 2**power <= most_steps]
 errors = {}
-for name in explaining.base_runs(study):
-    of = explaining.explained_network(study, name, again=explained)
+for name in explained_network.base_runs(study):
+    of = explained_network.explained_network(study, name, again=explained)
     images = of.images[of.rows[:path_images]]
-    errors[NETWORKS[name].title] = trust.completeness(
+    errors[NETWORKS[name].title] = saliency_trust.completeness(
         of.model, finding, images, ladder, memory=budget
     )
 last = {
@@ -118,7 +112,7 @@ book.figure(
 generator = np.random.default_rng(seed)
 positive = explained.rows[explained.labels[:, FINDINGS.index(finding)] == 1]
 drawn = generator.permutation(positive)[:random_images]
-table = trust.randomised(
+table = saliency_trust.randomised(
     explained.model,
     finding,
     explained.images[np.sort(drawn)],
@@ -180,11 +174,11 @@ book.table(
 # %% tags=["hide-input"]
 scores = {}
 try:
-    regions.require_official(explained.run, study.split)
-    marked = regions.marked_regions(study.prepared.dataset, study.split, explained.size)
-    chosen = regions.choose(marked, per_finding or None, seed)
+    marked_regions.require_official(explained.run, study.split)
+    marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
+    chosen = marked_regions.choose(marked, per_finding or None, seed)
     if chosen:
-        scores = trust.localised(
+        scores = saliency_trust.localised(
             explained,
             chosen,
             chosen_methods,
@@ -263,7 +257,7 @@ shown
 # %% tags=["hide-input"]
 if scores:
     shown = book.table(
-        trust.against_baselines(
+        saliency_trust.against_baselines(
             scores, ("pointing", "energy", "IoBB > 0.1"), resamples=study.preset.resamples
         ),
         name="against-baselines",
@@ -307,11 +301,11 @@ shown
 # finding.
 
 # %% tags=["hide-input"]
-effects = localization_effects.effects(
+effects = claim_11.effects(
     {name: scores[title] for name, title in titles.items() if title in scores},
     resamples=study.preset.resamples,
 )
-localization_effects.store(
+claim_11.store(
     study.folder,
     effects,
     explained.run.id,
@@ -327,7 +321,7 @@ localization_effects.store(
         "resamples": study.preset.resamples,
     },
 )
-Markdown(localization_effects.origin(study.folder) or "Nothing to compare for C11.")
+Markdown(claim_11.origin(study.folder) or "Nothing to compare for C11.")
 
 # %% [markdown]
 # ## What others measured

@@ -42,14 +42,17 @@ shown: int = 3  # radiographs in each picture
 import numpy as np
 from IPython.display import Markdown
 
-from chestkd import display as book
-from chestkd import explaining, figures, overlays, planted, provenance, saliency, shortcut
-from chestkd.architectures import NETWORKS
-from chestkd.data.phantom import PhantomSpecification
-from chestkd.notebooks import check_parameters
+from chestkd import saliency, workspace
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import figures, map_panels, shortcut
+from chestkd.pages import html as book
+from chestkd.pages.parameters import check_parameters
+from chestkd.phantom import planted_tube
+from chestkd.phantom.specification import PhantomSpecification
+from chestkd.study import explained_network
 
 check_parameters()
-chosen_methods = explaining.names(methods, tuple(saliency.METHODS))
+chosen_methods = explained_network.names(methods, tuple(saliency.METHODS))
 if drawn_method not in chosen_methods:
     raise ValueError(f"drawn_method must be one of methods, received {drawn_method!r}")
 settings = saliency.Settings(samples=samples, steps=steps, seed=seed)
@@ -67,13 +70,13 @@ specification = PhantomSpecification(
     shortcut_chance_without=0.02,
 )
 title = NETWORKS[network].title
-source = f"PHANTOM · {title} · seed {seed} · {size} pixels · commit {provenance.short_commit()}"
+source = f"PHANTOM · {title} · seed {seed} · {size} pixels · commit {workspace.short_commit()}"
 
 # %% tags=["hide-input"]
-training = planted.choose_visits(specification, images, test=False)
-testing = planted.choose_visits(specification, test_images, test=True)
-train = planted.draw_radiographs(training, specification, both=False)
-test = planted.draw_radiographs(testing, specification, both=True)
+training = planted_tube.choose_visits(specification, images, test=False)
+testing = planted_tube.choose_visits(specification, test_images, test=True)
+train = planted_tube.draw_radiographs(training, specification, both=False)
+test = planted_tube.draw_radiographs(testing, specification, both=True)
 models = {
     name: shortcut.train(pixels, train.present, finding, network=network, epochs=epochs, seed=seed)
     for name, pixels in (("with tubes", train.images), ("without tubes", train.plain))
@@ -151,7 +154,7 @@ book.table(
 def picture(rows, name, caption):
     """A row for each radiograph: itself, and the map of either network."""
     drawn = [shortcut.panels(models, test, int(at), finding, drawn_method, settings) for at in rows]
-    return overlays.switcher(drawn, name=name, caption=caption, source=source)
+    return map_panels.switcher(drawn, name=name, caption=caption, source=source)
 
 
 candidates = np.flatnonzero(absent)

@@ -36,20 +36,23 @@ allow_partial: bool = False  # go on with the images that are there
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from chestkd import comparison, display, table1, timing
-from chestkd.notebooks import check_parameters
-from chestkd.study import open_study
+from chestkd.pages import html, table_1
+from chestkd.pages.parameters import check_parameters
+from chestkd.study import table_cells, training_times
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-planned = comparison.cells(study)
-measured = comparison.mean_aucs(planned, study.preset.resamples)
-cells = table1.table1(study.preset.pairs, planned, measured)
+planned = table_cells.cells(study)
+measured = table_cells.mean_aucs(planned, study.preset.resamples)
+cells = table_1.table1(study.preset.pairs, planned, measured)
 runs = [run for cell in planned.values() for run in cell.runs.values()]
 source = study.caption(runs=len(runs))
 name = study.dataset.name
 print(
-    "\n".join([f"{name}; seeds: {', '.join(map(str, study.preset.seeds))}", *timing.origins(runs)])
+    "\n".join(
+        [f"{name}; seeds: {', '.join(map(str, study.preset.seeds))}", *training_times.origins(runs)]
+    )
 )
 
 # %% [markdown]
@@ -58,8 +61,8 @@ print(
 # The difference is measured minus paper, in points (AUC x 100).
 
 # %% tags=["hide-input"]
-display.table(
-    table1.table1_layout(cells),
+html.table(
+    table_1.table1_layout(cells),
     name="table-1",
     caption=f"The paper's AUC, the AUC measured on {name} with its interval, and their "
     "difference in points.",
@@ -70,7 +73,7 @@ display.table(
 # ## What is missing
 
 # %% tags=["hide-input"]
-Markdown("\n".join(table1.missing(cells)) or "Every cell has all its runs.")
+Markdown("\n".join(table_1.missing(cells)) or "Every cell has all its runs.")
 
 # %% [markdown]
 # ## Cell by cell
@@ -81,7 +84,7 @@ Markdown("\n".join(table1.missing(cells)) or "Every cell has all its runs.")
 
 # %% tags=["hide-input"]
 FORMATS = {"paper": ".4f", "difference": "+.2f", "deviation": ".2f"}
-display.table(
+html.table(
     cells,
     name="table-1-cells",
     caption=f"Cell by cell, measured on {name}.",
@@ -98,8 +101,8 @@ display.table(
 # differences of single runs must be held against. It is in points.
 
 # %% tags=["hide-input"]
-noise = table1.noise(measured)
-deviation, freedom = table1.pooled_deviation(noise)
+noise = table_1.noise(measured)
+deviation, freedom = table_1.pooled_deviation(noise)
 if freedom:
     print(
         f"Standard deviation between runs: {deviation:.2f} points ({freedom} degrees of freedom). "
@@ -108,10 +111,10 @@ if freedom:
     )
 else:
     print(f"No network of preset {study.preset.name} taught itself under two of these names.")
-display.table(
+html.table(
     noise,
     name="table-1-noise",
     caption=f"AUC of one procedure under its three names, in the paper and on {name}.",
     source=source,
-    formats=dict.fromkeys(table1.ONE_PROCEDURE, ".4f") | {"range": ".2f", "deviation": ".2f"},
+    formats=dict.fromkeys(table_1.ONE_PROCEDURE, ".4f") | {"range": ".2f", "deviation": ".2f"},
 )

@@ -35,21 +35,22 @@ allow_partial: bool = False  # go on with the images that are there
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from chestkd import comparison, display, table2, timing
-from chestkd.notebooks import check_parameters
+from chestkd.pages import html, table_2
+from chestkd.pages.parameters import check_parameters
 from chestkd.paper import training_time
-from chestkd.study import open_study
+from chestkd.study import table_cells, training_times
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-planned = comparison.cells(study)
-times = table2.table2(planned)
+planned = table_cells.cells(study)
+times = table_2.table2(planned)
 runs = [run for cell in planned.values() for run in cell.runs.values()]
 source = study.caption(runs=len(runs))
 name = study.dataset.name
 images = study.describe()["train"]
 print(f"{name}, {images:,} training images of {study.preset.size} px")
-print("\n".join(timing.origins(runs)))
+print("\n".join(training_times.origins(runs)))
 
 # %% [markdown]
 # ## Run by run
@@ -62,7 +63,7 @@ print("\n".join(timing.origins(runs)))
 TIMES = {"paper minutes": ".0f", "minutes": ".1f", "minutes in all": ".1f", "images/s": ",.0f"}
 RATIOS = dict.fromkeys(["paper ratio", "ratio", "ratio by images/s", "ratio in all"], ".2f")
 RUN = ["network", "strategy", "taught by"]
-display.table(
+html.table(
     times[[*RUN, "paper minutes", "minutes", "paper ratio", "ratio", "images/s", "runs", "note"]],
     name="table-2",
     caption=f"Minutes and their ratio to base training, in the paper and on {name}.",
@@ -79,7 +80,7 @@ display.table(
 # %% tags=["hide-input"]
 taught = times[(times["taught by"] != "") & (times["runs"] > 0)]
 WHOLE = ["paper ratio", "ratio by images/s", "minutes in all", "ratio in all", "hardware"]
-display.table(
+html.table(
     taught[[*RUN, *WHOLE]],
     name="table-2-whole",
     caption=f"Taught runs on {name} with the training of their teachers.",

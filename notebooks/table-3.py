@@ -29,12 +29,12 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
 
 # %% tags=["hide-input"]
-from chestkd import display, figures, tables
-from chestkd.architectures import NETWORKS
-from chestkd.evaluation import MEAN
-from chestkd.notebooks import check_parameters
+from chestkd.evaluation.auc import MEAN
+from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import figures, html, table_3
+from chestkd.pages.parameters import check_parameters
 from chestkd.paper import published
-from chestkd.study import open_study
+from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
@@ -52,20 +52,20 @@ for planned in study.planned():
     elif run.diverged:
         missing.append(f"{title}: diverged, no scores")
     else:
-        measured[title] = tables.run_auc_table(run, resamples=study.preset.resamples)
+        measured[title] = table_3.run_auc_table(run, resamples=study.preset.resamples)
 source = study.caption(runs=len(measured))
 print("\n".join(missing) or "No cell is missing.")
 
 # %% tags=["hide-input"]
 name = study.dataset.name
-rows = tables.table3({f"{title} ({name})": table for title, table in measured.items()})
-display.table(
+rows = table_3.table3({f"{title} ({name})": table for title, table in measured.items()})
+html.table(
     rows,
     name="table-3",
     caption=f"AUC of each finding: the paper's Table 3, and measured on {name} "
     "with 95 % intervals over patients.",
     source=source,
-    formats=dict.fromkeys(tables.published_table3(), ".3f"),
+    formats=dict.fromkeys(table_3.published_table3(), ".3f"),
 )
 
 # %% tags=["hide-input"]
@@ -75,7 +75,7 @@ means = "; ".join(
 )
 shown = "No run is there to draw."
 if measured:
-    shown = display.figure(
+    shown = html.figure(
         figures.auc_intervals(measured),
         name="table-3-intervals",
         caption=f"The measured columns, on {name}.",
@@ -99,7 +99,7 @@ shown
 # %% tags=["hide-input"]
 elsewhere = published.table3_elsewhere()
 elsewhere["work"] = elsewhere["work"] + " (" + elsewhere.pop("year").astype(str) + ")"
-display.table(
+html.table(
     elsewhere.drop(columns="key").rename(
         columns={"mean_auc": "mean AUC", "size": "input, px", "read_in": "read in"}
     ),

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from chestkd.findings import FINDINGS
-from chestkd.plan import PlannedRun, planned_runs
-from chestkd.presets import Preset
-from chestkd.runs import Run, RunSpecification, Store
+from chestkd.study.planned_runs import PlannedRun, planned_runs
+from chestkd.study.presets import Preset
+from chestkd.training.specification import RunSpecification
+from chestkd.training.store import Run, Store
 
 PATIENTS = 60
 
@@ -28,7 +29,7 @@ def scores(labels: np.ndarray, strength: float, seed: int) -> np.ndarray:
 
 
 class Fabricated:
-    """What `chestkd.study.Study` offers to tables: preset, plan, store, and runs by plan."""
+    """What `chestkd.study.study.Study` offers to tables: preset, plan, store, and runs by plan."""
 
     def __init__(self, preset: Preset, folder: Path):
         self.preset, self.folder, self.store = preset, folder, Store(folder / "runs")

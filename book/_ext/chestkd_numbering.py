@@ -22,7 +22,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 LOGGER = logging.getLogger(__name__)
 RUN_PAGES = "notebooks/runs/"
-# What chestkd.display and chestkd.overlays write.
+# What chestkd.pages.html and chestkd.pages.map_panels write.
 SHOWN = re.compile(r'<(?:div|figure) class="chestkd-(table|figure)[ "][^>]*?\bid="([^"]+)"')
 CAPTION = re.compile(
     r'<(caption|figcaption)>(.*?)(?=<span class="chestkd-source"|</\1>)', re.DOTALL

@@ -16,9 +16,9 @@ import pandas as pd
 import PIL
 import tqdm
 
-from chestkd.data import filling
+from chestkd.data import memory_map
 from chestkd.data.dataset import Dataset
-from chestkd.data.filling import PIXELS, PrepareError
+from chestkd.data.memory_map import PIXELS, PrepareError
 
 # Change it when decode.py gives other pixels: what was prepared before is then refused.
 METHOD = "area 1"
@@ -90,7 +90,7 @@ def prepare(
         with _locked(target):
             if not target.is_dir():
                 partial = target.with_name(f"{target.name}.partial")
-                left_out = filling.fill(
+                left_out = memory_map.fill(
                     dataset,
                     size,
                     partial,
@@ -102,7 +102,7 @@ def prepare(
                 )
                 _finish(dataset, size, partial, file_bytes, left_out, progress)
                 partial.rename(target)
-                filling.clean(target)
+                memory_map.clean(target)
     return _load(dataset, size, target, file_bytes, on_corrupt)
 
 
@@ -167,7 +167,7 @@ def _compact_and_hash(partial: Path, kept: np.ndarray, progress: bool) -> str:
     pixels = np.load(partial / PIXELS, mmap_mode="r")
     compact = None
     if len(kept) < len(pixels):
-        compact = filling.new_map(partial / "kept.npy", (len(kept), *pixels.shape[1:]))
+        compact = memory_map.new_map(partial / "kept.npy", (len(kept), *pixels.shape[1:]))
     digest = hashlib.sha256()
     step = max(1, _CHUNK_BYTES // pixels[0].size)
     for start in tqdm.trange(0, len(kept), step, desc="checking", disable=not progress):

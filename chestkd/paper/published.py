@@ -10,8 +10,8 @@ from importlib import resources
 
 import pandas as pd
 
-from chestkd import architectures
 from chestkd.findings import FINDINGS, NO_FINDING
+from chestkd.networks import architectures
 
 NETWORKS = tuple(architectures.NETWORKS)
 STRATEGIES = ("base", "standard", "reversed", "defective", "self-training")

@@ -1,10 +1,11 @@
 """Saliency maps: which pixels of a radiograph a network's answer for one finding rests on.
 
-Every function takes a model as `chestkd.networks` builds it, the name of a finding, and images
-(N, H, W) in pixel values 0 to 255, uint8 or float, and returns signed float32 maps (N, H, W). The
-models scale their input themselves, so every unit is one of pixel values: a gradient is in logits
-per gray level, the noise of SmoothGrad and the baseline of integrated gradients are gray levels.
-Positive means: more of it raises the logit of the finding. Drawing is `chestkd.overlays`.
+Every function takes a model as `chestkd.networks.build` builds it, the name of a finding, and
+images (N, H, W) in pixel values 0 to 255, uint8 or float, and returns signed float32 maps (N, H,
+W). The models scale their input themselves, so every unit is one of pixel values: a gradient is in
+logits per gray level, the noise of SmoothGrad and the baseline of integrated gradients are gray
+levels. Positive means: more of it raises the logit of the finding. Drawing is
+`chestkd.pages.map_panels`.
 
 TensorFlow and JAX agree to rounding, except where rounding decides whether a ReLU passes: there
 the gradient jumps, by up to a third of its maximum. It happens at a few points in a hundred of a

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tqdm
 
-from chestkd import backend
 from chestkd.findings import finding_index
+from chestkd.networks import backend
 
 # 2 GiB, in bytes.
 DEFAULT_MEMORY = 2 << 30

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from chestkd.findings import finding_index
-from chestkd.networks import feature_layer
+from chestkd.networks.build import feature_layer
 from chestkd.saliency.batching import DEFAULT_MEMORY, batch_size, check_images
 
 # Feature maps come out of a model of their own, which shares the layers; compiled once.

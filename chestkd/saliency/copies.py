@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from chestkd import backend
-from chestkd.initialization import untouched_random_state
+from chestkd.networks import backend
+from chestkd.networks.initial_weights import untouched_random_state
 
 _doubles: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyDictionary()
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tqdm
 
-from chestkd import backend
 from chestkd.findings import finding_index
-from chestkd.networks import feature_layer
+from chestkd.networks import backend
+from chestkd.networks.build import feature_layer
 from chestkd.saliency.batching import DEFAULT_MEMORY, batch_size, check_images
 from chestkd.saliency.cam import enlarge
 

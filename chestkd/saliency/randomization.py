@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from chestkd.initialization import initialize
+from chestkd.networks.initial_weights import initialize
 from chestkd.saliency.copies import copy_of
 
 # Standard deviation of the Gaussian window of SSIM, in pixels, and how far it reaches (11 x 11).

@@ -1,0 +1,1 @@
+"""What is distilled and how: the losses, and the five strategies of Fig. 2."""

@@ -1,0 +1,1 @@
+"""What runs are worth: AUC with intervals over patients, and where maps point."""

@@ -1,0 +1,131 @@
+"""Where findings are marked in the test images: NIH's boxes, or the phantom's exact masks."""
+
+import numpy as np
+import pandas as pd
+
+from chestkd.data import decode
+from chestkd.data.dataset import PHANTOM_NAME, Dataset
+from chestkd.data.splits import Split, SplitError, require_same_split
+from chestkd.evaluation.localization import Region
+from chestkd.findings import FINDINGS
+from chestkd.phantom.masks import read_mask
+from chestkd.training.store import Run
+
+
+def require_official(run: Run, split: Split) -> None:
+    """Raise SplitError unless a run was trained on the official split, and on this one.
+
+    All boxes lie in the official test list. Of its images 17,920 are training images of the
+    community split: a network of another split may have been trained on the boxed images.
+    """
+    trained = run.specification.split
+    if trained != "official":
+        raise SplitError(
+            f"run {run.id} was trained on the {trained} split: boxed images may be among its "
+            "training images; localisation needs the official split"
+        )
+    require_same_split(
+        run.record["data"]["split_fingerprint"], split.fingerprint, f"the maps of {run.id}"
+    )
+
+
+def all_regions(dataset: Dataset, split: Split, size: int) -> list[Region]:
+    """Every marked finding of the test images, for maps of `size` x `size` pixels.
+
+    On a phantom these are the exact masks of all 14 findings that are there, whatever the labels
+    say; else the boxes. Raises SplitError for any but the official split, ValueError, naming the
+    image, for a box that lies outside of it.
+    """
+    if split.name != "official":
+        raise SplitError(f"boxes leak into training on the {split.name} split; use the official")
+    make = _of_phantom if dataset.name == PHANTOM_NAME else _of_boxes
+    return make(dataset, split.test, size)
+
+
+def choose(regions: list[Region], per_finding: int | None, seed: int) -> list[Region]:
+    """At most `per_finding` regions of each finding, drawn with `seed`; None for all."""
+    if per_finding is None:
+        return regions
+    generator = np.random.default_rng(seed)
+    kept: list[Region] = []
+    for finding in FINDINGS:
+        of = [region for region in regions if region.finding == finding]
+        drawn = generator.permutation(len(of))[:per_finding]
+        kept += [of[at] for at in sorted(drawn)]
+    return kept
+
+
+def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
+    """(size, size) bool: the pixels whose centre lies in a box (K, 4) of x, y, width, height.
+
+    A box between the centres marks the pixel that holds its middle.
+    """
+    mask = np.zeros((size, size), bool)
+    for x, y, width, height in boxes:
+        rows, columns = (
+            slice(int(np.ceil(start - 0.5)), int(np.ceil(start + length - 0.5)))
+            for start, length in ((y, height), (x, width))
+        )
+        mask[rows, columns] = True
+        mask[int(y + height / 2), int(x + width / 2)] = True
+    return mask
+
+
+def clip_boxes(boxes: np.ndarray, size: int, image: str) -> np.ndarray:
+    """Boxes (K, 4) cut off at the border of the image.
+
+    Raises ValueError, naming the image, where nothing is left of one.
+    """
+    start = np.clip(boxes[:, :2], 0, size)
+    end = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
+    clipped = np.concatenate([start, end - start], axis=1)
+    outside = ~(clipped[:, 2:] > 0).all(axis=1)
+    if outside.any():
+        raise ValueError(
+            f"{image}: box {boxes[outside.argmax()].tolist()} (x, y, width, height) lies outside "
+            f"the image of {size} x {size} pixels"
+        )
+    return clipped
+
+
+def _of_boxes(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
+    inside = dataset.boxes[dataset.boxes["row"].isin(rows)]
+    regions = []
+    for _, of in inside.groupby(["row", "finding"]):
+        row, finding = int(of["row"].iloc[0]), str(of["finding"].iloc[0])
+        boxes = clip_boxes(of[["x", "y", "w", "h"]].to_numpy() * size, size, of["image"].iloc[0])
+        patient = int(dataset.table["patient"].iloc[row])
+        regions.append(Region(row, patient, finding, box_mask(boxes, size), boxes))
+    return regions
+
+
+def _of_phantom(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
+    truth = pd.read_csv(dataset.folder / "truth.csv.gz", usecols=["Image Index", "True Labels"])
+    place = pd.Series(truth.index, index=truth["Image Index"])
+    regions = []
+    for row in rows:
+        at = int(place[dataset.table["image"].iloc[row]])
+        for finding in FINDINGS:
+            if finding not in str(truth["True Labels"].iloc[at]).split("|"):
+                continue
+            mask = read_mask(dataset.folder, at, finding)
+            if mask is None or not mask.any():
+                continue  # the finding lies outside of the image
+            mask = _at_size(mask, size)
+            patient = int(dataset.table["patient"].iloc[row])
+            regions.append(Region(int(row), patient, finding, mask, _box_around(mask)))
+    return regions
+
+
+def _at_size(mask: np.ndarray, size: int) -> np.ndarray:
+    """A mask at another size: what it covers by half, or at all where that is nothing."""
+    if len(mask) == size:
+        return mask
+    covered = decode.resize(mask.astype(np.uint8) * 255, size)
+    return covered >= 128 if (covered >= 128).any() else covered == covered.max()
+
+
+def _box_around(mask: np.ndarray) -> np.ndarray:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    return np.array([[columns[0], rows[0], width, height]], np.float64)

@@ -1,0 +1,1 @@
+"""What the book shows: one module for each page, named as its notebook."""

@@ -1,0 +1,121 @@
+"""From executed notebooks to a folder that jupyter-book can build, and how long it all took."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from chestkd import workspace
+from chestkd.data.dataset import PHANTOM_NAME
+from chestkd.study.study import Study
+from chestkd.workspace import duration
+
+NOTEBOOKS = "notebooks"
+RUNS = "runs"
+
+
+def assemble(study: Study, target: Path) -> None:
+    """Copy the book's prose pages and configuration and the study's notebooks into ``target``.
+
+    The published edition's notebooks under `book/notebooks` are left behind: a page that this
+    study did not execute is a broken link in its table of contents, not somebody else's result.
+    """
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    ignored = shutil.ignore_patterns("_build", NOTEBOOKS)
+    shutil.copytree(workspace.root() / "book", temporary, ignore=ignored)
+    _copy_notebooks(study, temporary / NOTEBOOKS)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
+
+
+def publish(study: Study) -> Path:
+    """Replace the published edition by the notebooks of a study on the phantom.
+
+    Raises ValueError for any other data: no real radiograph is ever published.
+    """
+    if study.dataset.name != PHANTOM_NAME:
+        raise ValueError(f"only a PHANTOM edition can be published, not {study.dataset.name}")
+    target = workspace.root() / "book" / NOTEBOOKS
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    _copy_notebooks(study, temporary)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
+    return target
+
+
+def _copy_notebooks(study: Study, target: Path) -> None:
+    for page in sorted((study.folder / "pages").glob("*.ipynb")):
+        _copy(page, target / page.name, page.stem, None)
+    for planned in study.planned():
+        path = Path(RUNS, f"{planned.key}.ipynb")
+        _copy(study.folder / path, target / path, planned.strategy, planned.title)
+
+
+def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
+    """Copy an executed notebook with the hash of its source, if asked under a title of its own.
+
+    Runs of one strategy share a source, so their titles differ from its. What papermill noted of
+    this machine's folders is left out.
+    """
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        # Libraries chat on stderr; a notebook that failed never gets here.
+        if "outputs" in cell:
+            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
+    notebook.metadata["chestkd"] = {"source": source_name(source), "sha256": source_hash(source)}
+    if title is not None:
+        heading = notebook.cells[0]
+        heading.source = "\n".join([f"# {title}", *heading.source.split("\n")[1:]])
+    workspace.write_atomically(target, nbformat.writes(notebook))
+
+
+def source_name(notebook: str) -> str:
+    """The percent script of a page or strategy, from the repository."""
+    return f"notebooks/{notebook}.py"
+
+
+def source_hash(notebook: str) -> str:
+    """SHA-256 of the percent script's text, whatever its line ends."""
+    text = workspace.resolve(source_name(notebook)).read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def outdated() -> list[str]:
+    """Notebooks of the published edition whose source has changed since, or is gone."""
+    edition = workspace.resolve(Path("book", NOTEBOOKS))
+    changed = []
+    for path in sorted(edition.rglob("*.ipynb")):
+        noted = nbformat.read(path, as_version=4).metadata.get("chestkd", {})
+        source = Path(noted.get("source", "none")).stem
+        script = workspace.resolve(source_name(source))
+        if not script.is_file() or source_hash(source) != noted["sha256"]:
+            changed.append(str(path.relative_to(edition)))
+    return changed
+
+
+def stage_seconds(folder: Path) -> list[tuple[str, float]]:
+    """The stages of a study that were timed and their seconds, longest first.
+
+    ``folder`` is the study's; the times are those of Snakemake's benchmark files.
+    """
+    rows = [
+        (path.stem, float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
+        for path in (folder / "timings").glob("*.tsv")
+    ]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def timings(folder: Path) -> str:
+    """A table of the stages that were timed, longest first, from Snakemake's benchmark files."""
+    rows = stage_seconds(folder)
+    if not rows:
+        return f"no timings in {folder}"
+    lines = [f"  {name:<32}{duration(seconds):>14}" for name, seconds in rows]
+    total = duration(sum(seconds for _, seconds in rows))
+    return "\n".join(["stage, when it last ran", *lines, f"  {'all':<32}{total:>14}"])

@@ -1,0 +1,113 @@
+"""Percent scripts as notebooks: papermill reads them, and refuses parameters it does not know.
+
+The only source of a notebook is its `.py` file. `papermill notebooks/base.py out.ipynb -p ...`
+works because the class below is registered under papermill's entry point. papermill itself only
+logs an unknown parameter and never looks at types, so each notebook calls `check_parameters`
+after its parameters cell.
+"""
+
+import ast
+import warnings
+from pathlib import Path
+from typing import Any
+
+from chestkd.training.checked_dataclasses import convert
+
+# papermill warns about every name that does not end in .ipynb.
+warnings.filterwarnings("ignore", message=r"The specified file \(.*\.py\) does not end in one of")
+
+
+class PercentScripts:
+    """A papermill reader and writer of local files that also reads percent scripts."""
+
+    @staticmethod
+    def read(path: str) -> str:
+        """The notebook as JSON text."""
+        if not path.endswith(".py"):
+            return Path(path).read_text(encoding="utf-8")
+        import jupytext
+
+        notebook = jupytext.read(path)
+        if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
+            raise ValueError(
+                f"{path}: no cell is tagged `parameters`; the header must say "
+                "`extension: .py` and `format_name: percent`"
+            )
+        return jupytext.writes(notebook, fmt="ipynb")
+
+    @staticmethod
+    def write(content: str, path: str) -> None:
+        """Write an executed notebook, whole or not at all."""
+        from chestkd.workspace import write_atomically
+
+        write_atomically(Path(path), content)
+
+    @staticmethod
+    def listdir(path: str) -> list[str]:
+        """Names in a folder, as papermill's own reader gives them."""
+        return [str(each) for each in Path(path).iterdir()]
+
+    @staticmethod
+    def pretty_path(path: str) -> str:
+        """The path as it is."""
+        return path
+
+
+def check_parameters() -> dict[str, Any]:
+    """Check the values injected by papermill against the parameters cell; call it right after.
+
+    Reads the source of the cells executed so far: the first holds the parameters as
+    ``name: type = value  # help``, a later one starting with ``# Parameters`` was injected.
+    A whole number given for a float becomes one. Returns all parameters. Raises ValueError for an
+    unknown name or a value of another type.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise RuntimeError("check_parameters works inside a notebook only")
+    declared, injected = declared_and_injected(shell.history_manager.input_hist_raw)
+    unknown = sorted(set(injected) - set(declared))
+    if unknown:
+        allowed = ", ".join(declared) or "none"
+        raise ValueError(f"unknown parameter {unknown[0]!r}; allowed: {allowed}")
+    for name, hint in declared.items():
+        shell.user_ns[name] = convert(shell.user_ns[name], hint, f"parameter {name}")
+    return {name: shell.user_ns[name] for name in declared}
+
+
+def declared_parameters(path: Path) -> dict[str, Any]:
+    """Names and types of the parameters of a percent script."""
+    import jupytext
+
+    cells = jupytext.read(path).cells
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    return declared_and_injected(tagged)[0]
+
+
+def declared_and_injected(sources: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Names with their types from the parameters cell, and the names papermill assigned.
+
+    The parameters cell is the one that holds annotated assignments only.
+    """
+    declared: dict[str, Any] = {}
+    injected: list[str] = []
+    for source in filter(None, sources):
+        try:
+            statements = ast.parse(source).body
+        except SyntaxError:
+            continue  # a cell magic, or a cell that failed
+        if source.lstrip().startswith("# Parameters"):
+            injected += _assigned(statements)
+        elif statements and all(isinstance(each, ast.AnnAssign) for each in statements):
+            declared |= {
+                ast.unparse(each.target): eval(ast.unparse(each.annotation))
+                for each in statements
+                if isinstance(each, ast.AnnAssign)
+            }
+    return declared, injected
+
+
+def _assigned(statements: list[ast.stmt]) -> list[str]:
+    assignments = [each for each in statements if isinstance(each, ast.Assign)]
+    return [ast.unparse(target) for each in assignments for target in each.targets]

@@ -1,0 +1,50 @@
+"""The paper's tables with the measured numbers beside them."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from chestkd.evaluation.auc import MEAN, auc_table
+from chestkd.findings import FINDINGS
+from chestkd.paper import published
+from chestkd.training.store import Run
+
+
+def run_auc_table(run: Run, *, resamples: int, seed: int = 0) -> pd.DataFrame:
+    """AUC per finding of a run's test scores with intervals over patients; see `auc_table`."""
+    scores = run.scores()
+    return auc_table(
+        scores["labels"], scores["logits"], scores["patients"], resamples=resamples, seed=seed
+    )
+
+
+def auc_with_interval(table: pd.DataFrame) -> pd.Series:
+    """ "0.812 (0.790 to 0.833)" per row of `auc_table`, or the reason why there is none."""
+    texts = [
+        f"{area:.3f} ({low:.3f} to {high:.3f})" if area == area else note
+        for area, low, high, note in table[["auc", "low", "high", "note"]].to_numpy()
+    ]
+    return pd.Series(texts, index=table["finding"].to_numpy(), dtype=object)
+
+
+def published_table3() -> pd.DataFrame:
+    """The paper's Table 3, one row a finding, one column a publication titled as printed."""
+    works = published.table3_works().set_index("work")
+    columns = published.table3().pivot(index="finding", columns="work", values="auc")
+    columns = columns.loc[list(FINDINGS), works.index]
+    numbers = [f" [{number}]" if pd.notna(number) else "" for number in works["reference"]]
+    columns.columns = pd.Index(works["printed_name"] + pd.Series(numbers, works.index))
+    return columns
+
+
+def table3(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Table 3: one row a finding and their mean, the paper's columns, then the measured ones.
+
+    The paper's means are computed here, not copied. ``measured`` maps a column's title to
+    `auc_table`.
+    """
+    paper = published_table3()
+    rows = pd.concat([paper, paper.mean().rename(MEAN).to_frame().T])
+    for title, table in measured.items():
+        rows[title] = auc_with_interval(table)
+    return rows.rename_axis("finding").reset_index()

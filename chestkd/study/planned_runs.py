@@ -1,0 +1,183 @@
+"""The runs of a preset, each once, in an order in which they can be made."""
+
+from dataclasses import dataclass, replace
+
+from chestkd.data.splits import IMAGE_WISE
+from chestkd.distillation.strategies import STRATEGIES, roles, run_seed
+from chestkd.networks.architectures import NETWORKS
+from chestkd.study.presets import Preset
+from chestkd.training.specification import Recipe, RunSpecification, Teaching
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of the sweep; its data is known only when it has been prepared."""
+
+    strategy: str
+    # The network that is trained.
+    network: str
+    seed: int
+    # The network whose base run teaches it.
+    teacher: str | None = None
+    # The weight of the teacher and the temperature, where a grid over them is run; else None:
+    # the preset's, or the best of its grid.
+    alpha: float | None = None
+    temperature: float | None = None
+    # The split, where it is another than the preset's: "image-wise", to measure its leak.
+    split: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"unknown strategy {self.strategy!r}; allowed: {', '.join(STRATEGIES)}"
+            )
+        if (self.teacher is None) != (STRATEGIES[self.strategy].by is None):
+            needed = "no teacher" if self.teacher else "a teacher"
+            raise ValueError(f"strategy {self.strategy!r} needs {needed}")
+
+    @property
+    def key(self) -> str:
+        """Readable and unique within a preset; names the files of the workflow."""
+        parts = [self.strategy, self.network]
+        if self.teacher and self.teacher != self.network:
+            parts += ["from", self.teacher]
+        if self.alpha is not None:
+            parts.append(f"a{self.alpha:g}-T{self.temperature:g}")
+        parts += [self.split] if self.split else []
+        return "-".join([*parts, f"seed{self.seed}"])
+
+    @property
+    def title(self) -> str:
+        """As the book's table of contents shows it."""
+        network, strategy = NETWORKS[self.network].title, STRATEGIES[self.strategy].title
+        by = f" from {NETWORKS[self.teacher].title}" if self.teacher else ""
+        grid = "" if self.alpha is None else f", α = {self.alpha:g}, T = {self.temperature:g}"
+        split = f", {self.split} split" if self.split else ""
+        return f"{strategy}: {network}{by}{grid}{split}, seed {self.seed}"
+
+    @property
+    def base(self) -> "PlannedRun | None":
+        """The base run that teaches this one, of the same seed."""
+        return None if self.teacher is None else PlannedRun("base", self.teacher, self.seed)
+
+    def with_distillation(self, alpha: float, temperature: float) -> "PlannedRun":
+        """A copy with alpha and temperature of its own; -1 and 0 leave both to the preset.
+
+        Raises ValueError where only one of them is given, or one is out of range.
+        """
+        if alpha < 0 and temperature <= 0:
+            return self
+        if not 0 <= alpha <= 1 or not 0 < temperature < float("inf"):
+            raise ValueError(
+                "give both alpha in [0, 1] and temperature above 0, or neither; received "
+                f"alpha {alpha:g} and temperature {temperature:g}"
+            )
+        return replace(self, alpha=alpha, temperature=temperature)
+
+    def parameters(self) -> dict[str, str | int | float]:
+        """What the strategy's notebook is told, beside the study."""
+        values: dict[str, str | int | float] = {"network": self.network, "seed": self.seed}
+        if self.split:
+            values["split"] = self.split
+        if self.teacher and self.strategy != "self-training":
+            values["teacher"] = self.teacher
+        if self.alpha is not None and self.temperature is not None:
+            values |= {"alpha": self.alpha, "temperature": self.temperature}
+        return values
+
+    def specification(
+        self,
+        preset: Preset,
+        data: str,
+        scaling: tuple[float, float] | None = None,
+        *,
+        alpha: float,
+        temperature: float,
+        loss: str | None = None,
+        recipe: Recipe | None = None,
+    ) -> RunSpecification:
+        """The full specification on the data with this fingerprint and pixel statistics.
+
+        ``alpha`` and ``temperature`` are used where the run itself names none; ``loss`` and
+        ``recipe`` replace the preset's. The teacher is always the preset's own base run.
+        """
+        teaching = None
+        if self.base is not None and self.teacher is not None:
+            base = self.base.specification(
+                preset, data, scaling, alpha=alpha, temperature=temperature
+            )
+            teaching = Teaching(
+                teacher=base.id,
+                network=self.teacher,
+                defective=STRATEGIES[self.strategy].defective,
+                loss=loss or preset.distillation.loss,
+                alpha=alpha if self.alpha is None else self.alpha,
+                temperature=temperature if self.temperature is None else self.temperature,
+            )
+        return RunSpecification(
+            strategy=self.strategy,
+            network=self.network,
+            data=data,
+            size=preset.size,
+            split=self.split or preset.split,
+            recipe=recipe or preset.recipe_of(self.network),
+            teaching=teaching,
+            seed=run_seed(self.strategy, self.network, self.teacher, self.seed),
+            split_seed=preset.split_seed,
+            weights=_initial_weights(preset, self.network),
+            scaling=scaling,
+        )
+
+
+def _initial_weights(preset: Preset, network: str) -> str | None:
+    """The preset's; a network for which there are no ImageNet weights starts from its seed."""
+    if preset.weights == "imagenet" and NETWORKS[network].weights_file is None:
+        return None
+    return preset.weights
+
+
+def grid_runs(preset: Preset) -> list[PlannedRun]:
+    """Standard distillation of the preset's tuning pair at every alpha and temperature."""
+    distillation = preset.distillation
+    if not distillation.has_grid:
+        return []
+    student, teacher = preset.pairs[0]
+    return [
+        PlannedRun("standard", student, preset.seeds[0], teacher, alpha, temperature)
+        for alpha in distillation.alpha
+        for temperature in distillation.temperature
+    ]
+
+
+def made_by_grid(preset: Preset) -> PlannedRun | None:
+    """The planned run that is one of the grid's under another key, whichever of them is best."""
+    if not preset.distillation.has_grid:
+        return None
+    student, teacher = preset.pairs[0]
+    return PlannedRun("standard", student, preset.seeds[0], teacher)
+
+
+def planned_runs(preset: Preset) -> list[PlannedRun]:
+    """Every run that the preset's tables and figures need, each once.
+
+    Seed by seed, so that a sweep that is stopped has whole tables of its first seeds; within a
+    seed a run comes after those that it needs: base, grid, taught.
+    """
+    runs: list[PlannedRun] = []
+    for seed in preset.seeds:
+        runs += [PlannedRun("base", network, seed) for network in preset.networks]
+        runs += [PlannedRun("base", name, seed, split=IMAGE_WISE) for name in preset.image_wise]
+        runs += grid_runs(preset) if seed == preset.seeds[0] else []
+        for strategy in preset.strategies:
+            runs += _taught_runs(preset, strategy, seed)
+    return list(dict.fromkeys(runs))
+
+
+def _taught_runs(preset: Preset, strategy: str, seed: int) -> list[PlannedRun]:
+    if strategy == "base":
+        return []
+    # Self-training needs no other network, so neither does a preset that asks for nothing else.
+    alone = [(student, student) for student in preset.students]
+    pairs = alone if strategy == "self-training" else preset.pairs
+    taught = [roles(strategy, student, teacher) for student, teacher in pairs]
+    return [PlannedRun(strategy, network, seed, by) for network, by in taught]

@@ -1,0 +1,202 @@
+"""A study: a preset on a data set, and everything that follows from the two."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chestkd import workspace
+from chestkd.data import nih
+from chestkd.data.dataset import Dataset
+from chestkd.data.prepare import Prepared, pixel_statistics, prepare
+from chestkd.data.splits import PARTS, Split, split
+from chestkd.phantom.specification import DRAWING, PhantomSpecification
+from chestkd.study.planned_runs import PlannedRun, grid_runs, planned_runs
+from chestkd.study.presets import Preset, load
+from chestkd.training.specification import Recipe, RunSpecification
+from chestkd.training.store import Run, Store
+
+PHANTOM = "phantom"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every notebook works on; nothing is read or made before it is asked for."""
+
+    preset: Preset
+    # How the preset was named: `quick`, or a file.
+    preset_argument: str
+    # "phantom", or the folder of a data set in NIH's layout.
+    data: str = PHANTOM
+    # Go on with the images that are there and can be decoded.
+    allow_partial: bool = False
+    progress: bool = True
+
+    @property
+    def name(self) -> str:
+        """`quick` on the phantom, `quick-on-FOLDER` on a data set."""
+        if self.data == PHANTOM:
+            return self.preset.name
+        return f"{self.preset.name}-on-{self.data_folder.name}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the executed notebooks, tables and the book of this study lie."""
+        return workspace.build() / self.name
+
+    @property
+    def data_folder(self) -> Path:
+        """The data set's folder; the phantom's is shared by every preset that asks for it."""
+        if self.data == PHANTOM:
+            return workspace.build() / "data" / phantom_name(self.preset.phantom)
+        return workspace.resolve(self.data)
+
+    def data_inputs(self) -> list[Path]:
+        """The tables whose change makes everything be read again; none for the phantom."""
+        if self.data == PHANTOM:
+            return []
+        endings = (".csv", ".csv.gz", ".txt")
+        return sorted(path for path in self.data_folder.iterdir() if path.name.endswith(endings))
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set; the phantom is drawn on first use."""
+        if self.data == PHANTOM:
+            from chestkd.phantom.writing import generate  # SciPy takes a second to import
+
+            generate(self.preset.phantom, self.data_folder, progress=self.progress)
+        return nih.read(self.data_folder, allow_partial=self.allow_partial)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Its images in one memory map, decoded on first use."""
+        return prepare(
+            self.dataset,
+            self.preset.size,
+            workspace.build() / "prepared",
+            on_corrupt="skip" if self.allow_partial else "stop",
+            progress=self.progress,
+        )
+
+    @cached_property
+    def split(self) -> Split:
+        """Training, validation and test rows of the prepared images."""
+        return split(self.prepared.dataset, self.preset.split, seed=self.preset.split_seed)
+
+    @property
+    def store(self) -> Store:
+        """All runs on this machine; ids keep those of different studies apart."""
+        return Store(workspace.build() / "runs")
+
+    def describe(self) -> dict[str, Any]:
+        """What was read and prepared, in plain values."""
+        parts = {part: len(getattr(self.split, part)) for part in PARTS}
+        return {
+            "data": self.data_name,
+            "fingerprint": self.prepared.fingerprint,
+            "size": self.prepared.size,
+            "images": len(self.prepared.dataset),
+            "left out": len(self.prepared.left_out),
+            "split": self.split.name,
+            **parts,
+        }
+
+    def planned(self) -> list[PlannedRun]:
+        """Every run that the preset asks for."""
+        return planned_runs(self.preset)
+
+    def specification(
+        self, planned: PlannedRun, *, loss: str | None = None, recipe: Recipe | None = None
+    ) -> RunSpecification:
+        """The full specification of a planned run on this data."""
+        alpha, temperature = math.nan, math.nan
+        if planned.teacher is not None and planned.alpha is None:
+            alpha, temperature = self.chosen_distillation
+        return planned.specification(
+            self.preset,
+            self.prepared.fingerprint,
+            self._scaling,
+            alpha=alpha,
+            temperature=temperature,
+            loss=loss,
+            recipe=recipe,
+        )
+
+    @cached_property
+    def _scaling(self) -> tuple[float, float] | None:
+        if self.preset.scaling == "training-set":
+            return pixel_statistics(self.prepared.images, self.split.train)
+        return None
+
+    @cached_property
+    def chosen_distillation(self) -> tuple[float, float]:
+        """Alpha and temperature: the preset's, or the best of its grid by validation AUC.
+
+        Raises LookupError where a run of the grid has not been made.
+        """
+        distillation = self.preset.distillation
+        if not distillation.has_grid:
+            return distillation.alpha[0], distillation.temperature[0]
+        runs = {planned: self.find(planned) for planned in grid_runs(self.preset)}
+        missing = [planned.key for planned, run in runs.items() if run is None]
+        if missing:
+            raise LookupError(f"the grid over alpha and temperature lacks {', '.join(missing)}")
+        scored = {planned: run for planned, run in runs.items() if run and not run.diverged}
+        if not scored:
+            raise LookupError("every run of the grid over alpha and temperature diverged")
+        best = max(scored, key=lambda planned: scored[planned].record["validation_auc"])
+        assert best.alpha is not None
+        assert best.temperature is not None
+        return best.alpha, best.temperature
+
+    def find(self, planned: PlannedRun) -> Run | None:
+        """The run of a planned cell, or None where it has not been made."""
+        try:
+            run_id = self.specification(planned).id
+        except LookupError:
+            return None
+        return self.store.load(run_id) if run_id in self.store else None
+
+    def make(self, specification: RunSpecification) -> Run:
+        """The run of a specification: read where it exists, else trained."""
+        if specification.id in self.store:
+            return self.store.load(specification.id)
+        from chestkd.training.loop import train  # Keras takes seconds to import
+
+        parts = self.split
+        if specification.split != parts.name:
+            parts = split(self.prepared.dataset, specification.split, seed=specification.split_seed)
+        return train(specification, self.prepared, parts, self.store, progress=self.progress)
+
+    def caption(self, runs: int | None = None) -> str:
+        """What every table and figure carries: data set, preset, number of runs, commit."""
+        parts = [self.data_name, f"preset {self.preset.name}"]
+        if runs is not None:
+            parts.append(f"{runs} run" + ("" if runs == 1 else "s"))
+        return " · ".join([*parts, f"commit {workspace.short_commit()}"])
+
+    @property
+    def data_name(self) -> str:
+        """The data set's name, with the count of images where the copy is partial."""
+        note = self.dataset.note
+        return f"{self.dataset.name} ({note})" if note else self.dataset.name
+
+
+def phantom_name(specification: PhantomSpecification) -> str:
+    """Folder name of a phantom: readable, and ends in a hash of its knobs and its drawing."""
+    knobs = json.dumps([DRAWING, specification.as_dict()], sort_keys=True)
+    digest = hashlib.sha256(knobs.encode()).hexdigest()[:8]
+    return f"phantom-{specification.images}x{specification.size}px-{digest}"
+
+
+def open_study(preset: str, data: str = PHANTOM, *, allow_partial: bool = False) -> Study:
+    """A preset by name or file, on the phantom or on a folder."""
+    study = Study(load(preset), preset, data, allow_partial)
+    if data != PHANTOM and not study.data_folder.is_dir():
+        raise FileNotFoundError(
+            f"no folder {study.data_folder}; give `phantom` or a data set's folder"
+        )
+    return study

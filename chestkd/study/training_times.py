@@ -1,0 +1,105 @@
+"""What training cost, from the records of runs: seconds, images a second, on which hardware.
+
+A record's seconds are those of its own epochs, the first one with the building of the graph. They
+leave out validation, and for a taught run its teacher's training and the pass that stores the
+teacher's outputs. Times of two runs are compared on the same hardware only.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from chestkd.paper.comparisons import RunKey
+from chestkd.study.table_cells import Cells, Measured
+from chestkd.training.store import Run
+
+
+def hardware(record: Mapping) -> str:
+    """Device, backend and precision of a run's record; of a run on a CPU its cores, too."""
+    machine = record["machine"]
+    devices = ", ".join(record["devices"])
+    if devices == "cpu":
+        devices = f"{machine['processor']}, {machine['cores']} cores"
+    precision = record["specification"]["recipe"]["precision"]
+    return f"{devices}, {record['backend']}, {precision}"
+
+
+def images_per_second(run: Run) -> float:
+    """Median over the epochs but the first; NaN where there was only one."""
+    speed = run.record["images_per_second"]
+    return float("nan") if speed is None else float(speed)
+
+
+def teaching_run(run: Run, cells: Cells, seed: int) -> Run | None:
+    """The base run whose outputs taught ``run``, where it is in the study."""
+    teaching = run.specification.teaching
+    if teaching is None:
+        return None
+    cell = cells.get(RunKey("base", teaching.network))
+    return None if cell is None else cell.runs.get(seed)
+
+
+def procedure_seconds(run: Run, teacher: Run | None) -> float:
+    """Seconds of a run and of as much of its teacher's training as it needs.
+
+    A defective teacher needs its own first epochs only.
+    """
+    seconds = run.record["training_seconds"]
+    if teacher is None:
+        return seconds
+    epochs = teacher.history()["seconds"]
+    teaching = run.specification.teaching
+    if teaching is not None and teaching.defective:
+        epochs = epochs.iloc[: teacher.specification.recipe.defective_epoch]
+    return seconds + float(epochs.sum())
+
+
+def training_times(cells: Cells, resamples: int) -> dict[RunKey, dict[int, Measured]]:
+    """Seconds of base training and of self-training, the base run that teaches included: C10.
+
+    A resample keeps a run's first epoch and draws its later ones with replacement, so the
+    interval holds how much epochs differ. Left out are runs of fewer than three epochs, and
+    self-training on other hardware than its base run.
+    """
+    generator = np.random.default_rng(0)
+    measured: dict[RunKey, dict[int, Measured]] = {}
+    for network in dict.fromkeys(key.network for key in cells if key.strategy == "base"):
+        base, taught = RunKey("base", network), RunKey("self-training", network, network)
+        for seed, run in cells[base].runs.items():
+            alone = _resampled_seconds(run, resamples, generator)
+            if alone is None:
+                continue
+            measured.setdefault(base, {})[seed] = alone
+            second = cells[taught].runs.get(seed) if taught in cells else None
+            if second is None or hardware(second.record) != hardware(run.record):
+                continue
+            extra = _resampled_seconds(second, resamples, generator)
+            if extra is not None:
+                both = Measured(alone.value + extra.value, alone.resampled + extra.resampled)
+                measured.setdefault(taught, {})[seed] = both
+    return measured
+
+
+def _resampled_seconds(run: Run, resamples: int, generator: np.random.Generator) -> Measured | None:
+    first, *later = run.history()["seconds"]
+    if len(later) < 2:
+        return None
+    drawn = generator.choice(later, (resamples, len(later))).sum(axis=1)
+    return Measured(first + sum(later), first + drawn)
+
+
+def origins(runs: Iterable[Run]) -> list[str]:
+    """Sentences on where runs come from: hardware, and the state of the code that made them."""
+    records = [run.record for run in runs]
+    if not records:
+        return ["No run was made."]
+    lines = [
+        f"{sum(hardware(record) == name for record in records)} of {len(records)} runs: {name}."
+        for name in sorted({hardware(record) for record in records})
+    ]
+    dirty = sum(bool(record["dirty"]) for record in records)
+    commits = sorted({str(record["commit"])[:8] for record in records})
+    lines.append(f"Commits of the code: {', '.join(commits)}.")
+    if dirty:
+        lines.append(f"{dirty} of {len(records)} runs: made with changes that were not committed.")
+    return lines

@@ -1,0 +1,1 @@
+"""One run, start to end: its specification, its batches, its loop, its store."""

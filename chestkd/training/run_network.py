@@ -1,0 +1,48 @@
+"""Networks of runs: as they start, and as their training left them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from chestkd.networks import build
+from chestkd.training.specification import RunSpecification
+from chestkd.training.store import Run
+
+
+def initial_network(specification: RunSpecification) -> keras.Model:
+    """The network of a run before training: (N, size, size, 1) -> logits (N, 14)."""
+    return _build(specification, specification.weights)
+
+
+def _build(specification: RunSpecification, weights: str | None) -> keras.Model:
+    scaling: build.Scaling | None = "imagenet" if specification.weights else None
+    if specification.scaling is not None:
+        mean, deviation = specification.scaling
+        scaling = (mean, deviation)
+    with _precision(specification.recipe.precision):
+        return build.build(
+            specification.network,
+            specification.size,
+            seed=specification.seed,
+            weights=weights,
+            scaling=scaling,
+        )
+
+
+def trained_network(run: Run, *, defective: bool = False) -> keras.Model:
+    """The network of a finished run: the selected epoch, or the defective one."""
+    # The file of initial weights, if there was one, is not needed any more.
+    model = _build(run.specification, None)
+    model.load_weights(run.weights(defective=defective))
+    return model
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if name == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,102 @@
+import base64
+import io
+import re
+from urllib.parse import unquote
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from chestkd.evaluation.auc import MEAN
+from chestkd.findings import FINDINGS
+from chestkd.pages import figures, html, table_3
+
+
+def test_a_table_shows_its_numbers_source_and_csv():
+    frame = pd.DataFrame({"finding": ["<b>", "x"], "auc": [0.12345, float("nan")]})
+    text = html.table(
+        frame, name="t", caption="A & B", source="PHANTOM · 1 run", formats={"auc": ".3f"}
+    ).data
+    assert "<caption>A &amp; B</caption>" in text
+    assert "<td>&lt;b&gt;</td>" in text
+    assert '<td class="number">0.123</td>' in text
+    assert '<td class="number"></td>' in text
+    assert "PHANTOM · 1 run" in text
+    content = re.search(r'href="data:text/csv;charset=utf-8,([^"]*)"', text)[1]
+    assert unquote(content) == frame.to_csv(index=False)
+
+
+def test_a_wide_table_scrolls_in_a_frame_with_a_name():
+    frame = pd.DataFrame({"finding": ["Mass"], "": ["paper"], "auc": [0.5]})
+    text = html.table(frame, name="t", caption='"A" & B', source="PHANTOM").data
+    assert (
+        '<div class="chestkd-scroll" role="region" tabindex="0" '
+        'aria-label="&quot;A&quot; &amp; B"><table>' in text
+    )
+    # A column without a name has no heading: an empty one would be read out as one.
+    assert (
+        '<tr><th scope="col">finding</th><td></td><th scope="col" class="number">auc</th></tr>'
+        in text
+    )
+
+
+def test_a_figure_carries_its_words_and_is_closed():
+    drawn, axes = plt.subplots()
+    axes.plot([0, 1])
+    text = html.figure(drawn, name="f", caption="A < B", source="PHANTOM", alt='a "line"').data
+    assert 'alt="a &quot;line&quot;"' in text
+    assert "A &lt; B" in text
+    assert "PHANTOM" in text
+    content = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]*)"', text)[1])
+    width, height = Image.open(io.BytesIO(content)).size
+    assert f'width="{width}" height="{height}"' in text
+    assert not plt.fignum_exists(drawn.number)
+
+
+def measured_table() -> pd.DataFrame:
+    rows = [(name, 0.8, 0.7, 0.9, 5, 5, "") for name in FINDINGS]
+    rows[13] = ("Hernia", float("nan"), float("nan"), float("nan"), 0, 10, "n/a (0 positives)")
+    rows.append((MEAN, 0.8, 0.75, 0.85, 65, 75, "of 13 findings"))
+    return pd.DataFrame(
+        rows, columns=["finding", "auc", "low", "high", "positives", "negatives", "note"]
+    )
+
+
+def test_table_3_has_the_papers_columns_and_the_measured_ones():
+    table = table_3.table3({"ours": measured_table()}).set_index("finding")
+    assert table.index.tolist() == [*FINDINGS, MEAN]
+    assert table.shape == (15, 7)
+    assert table.loc["Hernia", "Proposed"] == 0.876
+    assert table.loc["Hernia", "ours"] == "n/a (0 positives)"
+    assert table.loc["Edema", "ours"] == "0.800 (0.700 to 0.900)"
+    # The paper prints .798 for Yao et al.; its column adds up to more.
+    assert round(table.loc[MEAN, "Yao et al. [61]"], 3) == 0.803
+
+
+def test_lift_by_hand():
+    labels = pd.DataFrame(0, index=range(8), columns=FINDINGS)
+    labels.loc[[0, 1], "Edema"] = 1
+    labels.loc[[1, 2, 3, 4], "Mass"] = 1
+    lift = figures.co_occurrence_lift(labels.to_numpy())
+    assert lift.loc["Edema", "Mass"] == 1.0  # 1/8 together; 2/8 and 4/8 alone
+    assert lift.isna().loc["Edema", "Edema"]
+    assert lift.isna().loc["Hernia", "Mass"]
+
+
+def test_figures_name_findings_as_people_write_them():
+    assert figures.readable("Pleural_Thickening") == "Pleural thickening"
+    drawn = figures.auc_intervals({"one": measured_table()})
+    assert len(drawn.axes[0].get_yticklabels()) == 15
+    plt.close(drawn)
+
+
+def test_radiographs_are_compressed_and_charts_are_exact():
+    noise = np.random.default_rng(0).random((700, 700))
+    drawn, axes = plt.subplots()
+    axes.imshow(noise, cmap="gray")
+    text = html.figure(drawn, name="f", caption="", source="", alt="noise").data
+    content = base64.b64decode(re.search(r'src="data:image/webp;base64,([^"]*)"', text)[1])
+    image = Image.open(io.BytesIO(content))
+    assert image.format == "WEBP"
+    assert min(image.size) > 300

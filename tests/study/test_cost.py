@@ -1,0 +1,112 @@
+"""What a preset costs, stage by stage, from measured speeds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from fabricated import Fabricated
+
+from chestkd.__main__ import main
+from chestkd.study import cost, presets
+from chestkd.study.cost import Speed
+from chestkd.study.planned_runs import PlannedRun, planned_runs
+from chestkd.study.presets import Distillation
+from chestkd.training.specification import Recipe
+
+PRESET = dataclasses.replace(
+    presets.load("smoke"),
+    recipe=Recipe(epochs=2, batch_size=16),
+    distillation=Distillation(),
+    image_wise=(),
+)
+IMAGES = {"train": 40, "validation": 12, "test": 30}
+SPEEDS = {"resnet-32": Speed(10.0, 5.0, ""), "mobilenet-v1": Speed(4.0, 7.0, "")}
+
+
+@pytest.mark.parametrize(
+    ("batch", "images", "expected"),
+    [(16, 40, (4, 64)), (16, 32, (4, 64)), (64, 40, (2, 80)), (1, 3, (6, 6))],
+)
+def test_the_last_images_of_an_epoch_are_left_out(batch, images, expected):
+    assert cost.run_size(Recipe(epochs=2, batch_size=batch), images) == expected
+
+
+def test_stages_by_hand():
+    stages = {stage.title: stage for stage in cost.stages(
+        PRESET, planned_runs(PRESET), IMAGES, SPEEDS
+    )}  # fmt: skip
+    # 64 training images, and (2 x 12 + 30) / 3 = 18 more for forward passes.
+    resnet, mobilenet = 5 + 82 / 10, 7 + 82 / 4
+    base = stages["Base training"]
+    assert (base.runs, base.images, base.steps) == (2, 128, 8)
+    assert base.seconds == pytest.approx(resnet + mobilenet)
+    assert stages["Reversed distillation"].seconds == pytest.approx(mobilenet)
+    # Three teachers: MobileNet-v1, its early epoch, ResNet-32; 80 / 3 images each.
+    outputs = stages["teachers' outputs, stored once"]
+    assert outputs.runs == 3
+    assert outputs.seconds == pytest.approx(80 / 3 * (2 / 4 + 1 / 10))
+
+
+def test_what_is_not_known_is_not_guessed():
+    stages = cost.stages(PRESET, planned_runs(PRESET), IMAGES, {"resnet-32": SPEEDS["resnet-32"]})
+    base, standard, *_ = stages
+    assert (base.seconds, base.unknown) == (None, ("mobilenet-v1",))
+    assert standard.seconds == pytest.approx(5 + 8.2)
+    text = cost.report(stages)
+    assert "unknown: no speed of mobilenet-v1" in text
+    assert text.splitlines()[-1].endswith("and what is unknown")
+    assert cost.report([base]).splitlines()[-1].endswith("unknown")
+
+
+def test_a_network_is_counted_by_its_own_recipe():
+    own = dataclasses.replace(PRESET, recipes={"resnet-32": Recipe(epochs=5, batch_size=16)})
+    (stage,) = cost.stages(own, [PlannedRun("base", "resnet-32", 0)], IMAGES, {})
+    assert stage.steps == 10
+
+
+def test_speeds_come_from_comparable_runs_on_this_hardware(tmp_path):
+    study = Fabricated(PRESET, tmp_path)
+    here = "NVIDIA H200, jax, float32"
+    run = study.add(PlannedRun("base", "resnet-32", 0), seconds=(25.0, 10.0, 10.0))
+    elsewhere = dataclasses.replace(run, seed=7)
+    study.write(elsewhere, seconds=(9.0, 1.0, 1.0), devices=["cpu"])
+    for other in (
+        dataclasses.replace(run, size=64),
+        run.with_recipe(batch_size=8),
+        run.with_recipe(precision="bfloat16"),
+        dataclasses.replace(run, network="vgg-19"),
+    ):
+        study.write(other, seconds=(1.0, 1.0, 1.0))
+    study.write(dataclasses.replace(run, seed=8), seconds=(3.0,))  # one epoch: no speed
+    usable = cost.comparable(study.store.runs(), PRESET)
+    assert {each.id for each in usable} == {run.id, elsewhere.id}
+    speeds = cost.recorded_speeds(usable, lambda precision: here)
+    assert set(speeds) == {"resnet-32"}
+    assert speeds["resnet-32"] == Speed(100.0, 15.0, f"median of 1 run on {here}")
+    assert cost.recorded_speeds(usable, lambda precision: "another") == {}
+
+
+def test_the_command_counts_before_anything_is_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CHESTKD_BUILD", str(tmp_path))
+    assert main(["plan", "--preset", "smoke", "--runs"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("base-resnet-32-seed0\n")
+    assert "7 runs of 2 epochs at 32 px, 0 of them made" in text
+    assert "160 images to draw and to decode to 32 px" in text
+    assert "unknown: no speed of resnet-32, mobilenet-v1" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_is_wrong(capsys):
+    assert main(["plan", "--preset", "smoke", "--data", "no/such/folder"]) == 1
+    assert "no folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_speed_can_be_measured():
+    from chestkd.study import throughput
+
+    speed = throughput.measure("resnet-32", 32, Recipe(epochs=1, batch_size=4), seconds=0.1)
+    assert speed.images_per_second > 0
+    assert np.isfinite(speed.startup_seconds)
+    assert throughput.hardware_here("float32").endswith(", float32")

@@ -1,0 +1,219 @@
+"""Which network explains, which images by which rule, and what the page on trust computes."""
+
+from types import SimpleNamespace
+
+import layout
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from chestkd import saliency, workspace
+from chestkd.evaluation import localization, localization_tables, marked_regions
+from chestkd.evaluation.auc import MEAN
+from chestkd.evaluation.localization_tables import localization_table
+from chestkd.pages import galleries, saliency_trust, trust_figures
+from chestkd.study import explained_network
+from chestkd.study.study import Study, open_study
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PRESET = """
+purpose: A test.
+phantom: {images: 40, size: 32}
+size: 32
+split: official
+networks: [resnet-32, mobilenet-v1]
+seeds: [0]
+resamples: 50
+recipe: {epochs: 1, batch_size: 8}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study with one base run, of ResNet-32; MobileNet-v1 is planned and not made."""
+    folder = tmp_path_factory.mktemp("study")
+    preset = folder / "tiny.yaml"
+    preset.write_text(PRESET)
+    layout.write(folder / "data", patients=30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHESTKD_BUILD", str(folder / "build"))
+        found = open_study(str(preset), str(folder / "data"))
+        found = Study(found.preset, found.preset_argument, found.data, progress=False)
+        found.make(found.specification(found.planned()[0]))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def explained(study: Study) -> explained_network.Explained:
+    return explained_network.explained_network(study, "resnet-32")
+
+
+def test_the_network_that_was_asked_for(study, explained):
+    assert explained.title == "ResNet-32"
+    assert explained.note == ""
+    assert explained.run.specification.network == "resnet-32"
+    np.testing.assert_array_equal(explained.rows, study.split.test)
+    scores = explained.run.scores()
+    np.testing.assert_allclose(explained.probabilities, 1 / (1 + np.exp(-scores["logits"])))
+    row = int(explained.rows[1])
+    assert explained.probability(row, "Mass") == explained.probabilities[1, 4]
+    with pytest.raises(ValueError, match="is not a test image"):
+        explained.probability(int(study.split.train[0]), "Mass")
+
+
+def test_another_network_stands_in_and_the_note_says_why(study, explained):
+    other = explained_network.explained_network(study, "mobilenet-v1", again=explained)
+    assert other.model is explained.model
+    assert other.note.startswith("MobileNet-v1 has no finished base run in this study. Shown inst")
+    large = explained_network.explained_network(study, "inception-v3", again=explained)
+    assert "needs images of at least 75 pixels and these have 32" in large.note
+    with pytest.raises(ValueError, match="unknown network 'lenet'"):
+        explained_network.explained_network(study, "lenet")
+
+
+def test_the_same_network_explains_images_of_another_size(study, explained):
+    larger = explained_network.explained_network(study, "resnet-32", size=48)
+    assert larger.images.shape[1:] == (48, 48)
+    assert larger.model.input_shape == (None, 48, 48, 1)
+    assert larger.size == 48
+    assert "The images have 48 pixels, not the 32 of the training" in larger.note
+    for one, two in zip(larger.model.get_weights(), explained.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert larger.probabilities.shape == explained.probabilities.shape
+    assert not np.allclose(larger.probabilities, explained.probabilities)
+    found = saliency.gradient(larger.model, "Mass", larger.images[larger.rows[:1]])
+    assert found.shape == (1, 48, 48)
+    same = explained_network.explained_network(study, "resnet-32", size=32)
+    assert same.note == ""
+    with pytest.raises(ValueError, match=r"needs images of at least \d+ pixels a side, received 8"):
+        explained_network.explained_network(study, "resnet-32", size=8)
+
+
+def test_without_a_base_run_there_is_nothing_to_explain(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHESTKD_BUILD", str(tmp_path))
+    assert workspace.build() == tmp_path
+    fresh = Study(study.preset, study.preset_argument, study.data, progress=False)
+    with pytest.raises(LookupError, match=r"no finished base run .* for preset tiny"):
+        explained_network.explained_network(fresh, "resnet-32")
+
+
+def test_the_rules_by_hand():
+    probabilities = np.zeros((4, 14))
+    probabilities[:, 4] = 0.2, 0.9, 0.5, 0.7
+    labels = np.zeros((4, 14), np.uint8)
+    labels[[0, 2], 4] = 1
+    of = SimpleNamespace(
+        rows=np.array([10, 11, 12, 13]), probabilities=probabilities, labels=labels
+    )
+    assert explained_network.most_confident(of, "Mass") == 12
+    assert explained_network.least_confident(of, "Mass") == 10
+    assert explained_network.most_confident(of, "Mass", present=False) == 11
+    assert explained_network.most_confident(of, "Hernia") is None
+
+
+def test_names_of_a_notebook_parameter(study):
+    assert explained_network.names("Mass,  Nodule ,") == ["Mass", "Nodule"]
+    assert explained_network.names("") == []
+    assert explained_network.names("a.png, b.png", allowed=()) == ["a.png", "b.png"]
+    with pytest.raises(ValueError, match="unknown name 'Fracture'; allowed: Atelectasis"):
+        explained_network.names("Mass, Fracture")
+    image = study.prepared.dataset.table["image"][5]
+    assert explained_network.row_of(study, image) == 5
+    with pytest.raises(ValueError, match=r"no image 'x\.png' among"):
+        explained_network.row_of(study, "x.png")
+
+
+def test_panels_say_what_they_show(study, explained):
+    dataset = study.prepared.dataset
+    marked = marked_regions.all_regions(dataset, study.split, explained.size)
+    region = marked[0]
+    (first, second) = galleries.map_panels(
+        explained,
+        region.row,
+        region.finding,
+        ["gradient", "cam"],
+        saliency.Settings(),
+        region=region,
+    )
+    assert first.title.endswith("Gradient")
+    assert second.title.endswith("CAM")
+    assert f"predicted {explained.probability(region.row, region.finding):.2f}" in first.note
+    assert "of the evidence on" in first.note
+    np.testing.assert_array_equal(first.boxes, region.boxes)
+    np.testing.assert_array_equal(first.image, study.prepared.images[region.row])
+    plain = galleries.radiograph_panel(explained, dataset, region.row, region.finding)
+    assert plain.evidence is None
+    assert dataset.table["image"][region.row] in plain.title
+
+
+def test_a_panel_without_evidence_says_so(study, explained, monkeypatch):
+    nothing = np.zeros((1, explained.size, explained.size), np.float32)
+    monkeypatch.setattr(saliency, "compute", lambda *given, **options: nothing)
+    row = int(explained.rows[0])
+    for name in ("gradient", "cam"):
+        (panel,) = galleries.map_panels(explained, row, "Mass", [name], saliency.Settings())
+        assert panel.note.endswith("nothing speaks for the finding")
+
+
+def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
+    images = explained.images[explained.rows[:3]]
+    settings = saliency.Settings(samples=2, steps=3)
+    errors = saliency_trust.completeness(explained.model, "Mass", images, [2, 32])
+    assert len(errors) == 6
+    medians = errors.groupby("steps")["error"].median()
+    assert medians[32] < medians[2]
+    table = saliency_trust.randomised(
+        explained.model,
+        "Mass",
+        images,
+        ["gradient", "guided-backpropagation", "cam"],
+        settings,
+        stages=2,
+        generator=np.random.default_rng(0),
+    )
+    assert len(table) == 3 * 2 * 3
+    gradient = table[(table["method"] == "gradient") & (table["share"] == 1)]
+    assert (gradient["rank correlation"] < 0.9).all()
+    marked = marked_regions.choose(
+        marked_regions.all_regions(study.prepared.dataset, study.split, 32), 2, 0
+    )
+    scores = saliency_trust.localised(
+        explained, marked, ["gradient", "cam"], settings, generator=np.random.default_rng(0)
+    )
+    assert list(scores) == ["Gradient", "CAM", "centre", "random"]
+    # Grouped by finding, yet in the order of the regions.
+    alone = saliency.gradient(explained.model, marked[1].finding, explained.images[[marked[1].row]])
+    expected = localization.score_maps(alone, "absolute", [marked[1]])
+    assert scores["Gradient"]["energy"][1] == pytest.approx(expected["energy"][0], rel=1e-4)
+    # Two regions of a finding are too few for an interval.
+    beaten = saliency_trust.against_baselines(scores, ("pointing",), resamples=50)
+    assert set(beaten["over centre"]) == {"n/a"}
+    assert set(beaten["better than both"]) == {"no"}
+    monkeypatch.setattr(localization_tables, "LEAST_PATIENTS", 1)
+    summary = localization_table(scores, resamples=50)
+    beaten = saliency_trust.against_baselines(scores, ("pointing", "energy"), resamples=50)
+    assert beaten["map"].tolist() == ["Gradient", "Gradient", "CAM", "CAM"]
+    difference = scores["CAM"]["energy"] - scores["centre"]["energy"]
+    by_finding = difference.groupby(scores["CAM"]["finding"], observed=True).mean().mean()
+    assert beaten["over centre"][3].startswith(f"{by_finding:+.2f} (")
+    for figure in (
+        trust_figures.completeness_errors({"ResNet-32": errors}, 0.01, 32),
+        trust_figures.randomisation(table, {"gradient": "Gradient", "cam": "CAM"}),
+        trust_figures.localisation(summary, ("pointing", "energy"), MEAN),
+    ):
+        assert figure.axes
+        plt.close(figure)
+    with pytest.raises(ValueError, match="no marked regions"):
+        saliency_trust.localised(
+            explained, [], ["cam"], settings, generator=np.random.default_rng(0)
+        )
+
+
+def test_scores_of_other_images_are_not_explained(study, monkeypatch):
+    run = study.find(study.planned()[0])
+    scores = run.scores()
+    scores["images"] = scores["images"][::-1]
+    monkeypatch.setattr(type(run), "scores", lambda self: scores)
+    with pytest.raises(ValueError, match="are not of this study's test images"):
+        explained_network.explained_network(study, "resnet-32")
