@@ -73,7 +73,7 @@ shown
 html.table(
     figure_3.labels_beside(dataset, chosen),
     name="figure-3-labels",
-    caption="What else the images above are labelled with, and how many boxes of the finding they "
+    caption="What else the images above are labeled with, and how many boxes of the finding they "
     "have.",
     source=study.caption(),
 )

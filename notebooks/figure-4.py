@@ -126,5 +126,5 @@ gallery(
 gallery(
     {finding: explained_network.least_confident(explained, finding) for finding in chosen_findings},
     "figure-4-missed",
-    f"Labelled findings to which {explained.title} gives the lowest probability.",
+    f"Labeled findings to which {explained.title} gives the lowest probability.",
 )

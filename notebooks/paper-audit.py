@@ -382,7 +382,7 @@ show(
 
 # %% [markdown]
 # The new table only adds labels, and only for the eight findings with boxes. Today every boxed
-# finding is labelled. If each added label belongs to a box, the boxes tell how often the first
+# finding is labeled. If each added label belongs to a box, the boxes tell how often the first
 # labels missed a finding that a radiologist marked.
 
 # %% tags=["hide-input"]

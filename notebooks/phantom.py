@@ -107,7 +107,7 @@ html.figure(
 html.figure(
     phantom.mimics(specification),
     name="phantom-mimics",
-    caption="One healthy chest without and with each mimic. Nothing of this is labelled.",
+    caption="One healthy chest without and with each mimic. Nothing of this is labeled.",
     source=source,
     alt="Twelve radiographs of one chest with nipple shadows, skin folds, scars and the like.",
 )

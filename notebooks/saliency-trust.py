@@ -33,8 +33,8 @@ steps: int = 5  # gradients on the path, for integrated gradients
 sigma: float = 0.15  # deviation of the noise, as a share of the image's range of gray levels
 path_images: int = 4  # test images on which integrated gradients must add up
 most_steps: int = 64  # the most steps tried there
-random_images: int = 4  # test images whose maps are compared after randomising weights
-random_stages: int = 4  # how many depths are randomised
+random_images: int = 4  # test images whose maps are compared after randomizing weights
+random_stages: int = 4  # how many depths are randomized
 per_finding: int = 0  # marked regions of each finding in test images; 0 takes all
 seed: int = 0  # draws the images, the random weights and the noise
 memory: float = 2.0  # GiB for the activations of one batch
@@ -112,7 +112,7 @@ book.figure(
 generator = np.random.default_rng(seed)
 positive = explained.rows[explained.labels[:, FINDINGS.index(finding)] == 1]
 drawn = generator.permutation(positive)[:random_images]
-table = saliency_trust.randomised(
+table = saliency_trust.randomized(
     explained.model,
     finding,
     explained.images[np.sort(drawn)],
@@ -124,12 +124,12 @@ table = saliency_trust.randomised(
     progress=study.progress,
 )
 book.figure(
-    trust_figures.randomisation(table, titles),
-    name="randomisation",
+    trust_figures.randomization(table, titles),
+    name="randomization",
     caption=f"Similarity to the maps of the trained {explained.title} for "
     f"{figures.readable(finding)}, mean of {len(drawn)} test images that have it.",
     source=source,
-    alt="Two panels, rank correlation and SSIM, falling from 1 as layers are randomised, one line "
+    alt="Two panels, rank correlation and SSIM, falling from 1 as layers are randomized, one line "
     "for each map.",
 )
 
@@ -143,7 +143,7 @@ rows.insert(0, "map", rows.index.map(titles))
 rows["constant maps"] = constant
 book.table(
     rows.reset_index(drop=True),
-    name="randomised",
+    name="randomized",
     caption="Similarity to the trained network's maps when all weights are random.",
     source=source,
     formats={"rank correlation": ".2f", "SSIM": ".2f"},
@@ -154,7 +154,7 @@ book.table(
 #
 # Each map is compared with the marked region of its finding in test images: NIH's boxes, of eight
 # findings, or on the phantom the exact mask of all 14. Two baselines never saw the image: a blob
-# at its centre, and noise. Cardiomegaly is where the centre is, so that pointing there proves
+# at its center, and noise. Cardiomegaly is where the center is, so that pointing there proves
 # nothing.
 #
 # - **pointing**: does the maximum of the map lie in the region?
@@ -178,7 +178,7 @@ try:
     marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
     chosen = marked_regions.choose(marked, per_finding or None, seed)
     if chosen:
-        scores = saliency_trust.localised(
+        scores = saliency_trust.localized(
             explained,
             chosen,
             chosen_methods,
@@ -191,7 +191,7 @@ try:
         display(Markdown("No finding is marked in any test image."))
 except SplitError as error:
     display(Markdown(f"No table: {error}."))
-localisation = (
+localization = (
     localization_tables.localization_table(scores, resamples=study.preset.resamples)
     if scores
     else None
@@ -201,7 +201,7 @@ localisation = (
 shown = None
 if scores:
     shown = book.table(
-        localization_tables.readable_table(localisation, "pointing"),
+        localization_tables.readable_table(localization, "pointing"),
         name="pointing",
         caption=f"Pointing game of {explained.title}: share of maps whose maximum lies in the "
         "region, with 95 % intervals over patients.",
@@ -212,7 +212,7 @@ shown
 # %% tags=["hide-input"]
 if scores:
     shown = book.table(
-        localization_tables.readable_table(localisation, "energy"),
+        localization_tables.readable_table(localization, "energy"),
         name="energy",
         caption=f"Share of the evidence of {explained.title} that lies in the region, with 95 % "
         "intervals over patients.",
@@ -222,13 +222,13 @@ shown
 
 # %% tags=["hide-input"]
 if scores:
-    means = localisation[localisation["finding"] == MEAN].pivot(
+    means = localization[localization["finding"] == MEAN].pivot(
         index="map", columns="measure", values="value"
     )
     means = means.loc[list(scores), list(MEASURES)].rename_axis(columns=None).reset_index()
     shown = book.table(
         means,
-        name="localisation",
+        name="localization",
         caption=f"All measures of {explained.title}, means over the findings; constant: the share "
         "of maps without any evidence.",
         source=source,
@@ -240,8 +240,8 @@ shown
 # %% tags=["hide-input"]
 if scores:
     shown = book.figure(
-        trust_figures.localisation(localisation, ("pointing", "energy", "IoBB > 0.1"), MEAN),
-        name="localisation-means",
+        trust_figures.localization(localization, ("pointing", "energy", "IoBB > 0.1"), MEAN),
+        name="localization-means",
         caption=f"Three of the measures of {explained.title}, means over the findings with 95 % "
         "intervals over patients.",
         source=source,
@@ -332,7 +332,7 @@ Markdown(claim_11.origin(study.folder) or "Nothing to compare for C11.")
 # - {cite}`saporta2022` compared seven saliency methods on chest radiographs with radiologists who
 #   marked the same images. All were worse than the radiologists, most of all on small findings and
 #   those of complex shape.
-# - {cite}`arun2021` put eight saliency methods to four tests, among them randomised weights and
+# - {cite}`arun2021` put eight saliency methods to four tests, among them randomized weights and
 #   repeated training. Each of the eight failed at least one.
 #
 # So a map is a hint about the network, not a finding about the patient.

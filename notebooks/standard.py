@@ -15,7 +15,7 @@
 #
 # A student learns from the labels and from the outputs of a stronger, trained teacher
 # {cite}`hinton2015`, strategy (b) of Fig. 2 in {cite}`ho2020`. Equation (5) there is written for one
-# softmax over exclusive classes; 14 findings are not exclusive, so its generalisation is used: with
+# softmax over exclusive classes; 14 findings are not exclusive, so its generalization is used: with
 # $p = \sigma(t / T)$ of the teacher's logits $t$ and $q = \sigma(s / T)$ of the student's,
 #
 # $$ L = (1 - \alpha) \, \mathrm{BCE}(y, \sigma(s)) + \alpha T^2 \frac{1}{14} \sum_{c=1}^{14}

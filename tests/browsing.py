@@ -26,8 +26,8 @@ PHONE = {"width": 390, "height": 844}
 AXE = {"resultTypes": ["violations"], "preload": False}
 # The rows of a table are made alike; axe takes half a minute for the contrast of all of them.
 FEW_ROWS = ".chestkd-table tbody tr:nth-child(n + 9):not(:last-child) { display: none }"
-# What changes with the colour mode.
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+# What changes with the color mode.
+COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 def build_edition(folder: Path) -> Path:
@@ -136,7 +136,7 @@ def visit(browser, book: Path, name: str, *, axe: bool) -> Visit:
     )
     page.set_viewport_size(WIDE)
     page.add_style_tag(content=FEW_ROWS)
-    for scheme, options in (("light", AXE), ("dark", AXE | COLOURS)) if axe else ():
+    for scheme, options in (("light", AXE), ("dark", AXE | COLORS)) if axe else ():
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
         found.violations[scheme] = [

@@ -90,7 +90,7 @@ class FindNumbered(SphinxTransform):
             LOGGER.warning("%s: the name %r is taken in %s", docname, name, labels.labels[name][0])
         node = CLASSES[kind, docname.startswith(RUN_PAGES)]("", ids=[name])
         raw.replace_self(node)
-        # The index for the search drops the tags, and would run neighbouring cells together.
+        # The index for the search drops the tags, and would run neighboring cells together.
         text = BOUNDARY.sub(r"\g<0> ", raw.astext())
         node += nodes.raw("", text, format="html")
         self.document.ids[name] = node

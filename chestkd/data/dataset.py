@@ -16,7 +16,7 @@ NIH_NAME = "ChestX-ray14"
 PHANTOM_NAME = "PHANTOM"
 
 # Mirrors of NIH's files round differently: boxes to 7 decimals of a pixel, spacings to 3 of a
-# millimetre. The fingerprint rounds both further, to what no radiograph could tell apart.
+# millimeter. The fingerprint rounds both further, to what no radiograph could tell apart.
 _BOX_STEPS = 1024 * 100
 _SPACING_STEPS = 1_000_000
 

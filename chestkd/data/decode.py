@@ -36,7 +36,7 @@ def decode_file(path: Path) -> np.ndarray:
 def decode(data: bytes) -> np.ndarray:
     """Gray radiograph (H, W), uint8, 0..255, of the bytes of a PNG file.
 
-    Colours become their luminance (Rec. 601; gray stays exactly as it is), 16 bits become 8 by
+    Colors become their luminance (Rec. 601; gray stays exactly as it is), 16 bits become 8 by
     dividing by 257 and rounding, palettes are looked up, a wholly opaque alpha channel is
     dropped. Raises CorruptImageError where the bytes are no whole PNG or partly transparent.
     """
@@ -113,7 +113,7 @@ def _gray(image: Image.Image) -> np.ndarray:
         if lowest != 255:
             raise CorruptImageError(_TRANSPARENT)
     if image.mode not in ("L", "1"):
-        # Palettes go by way of their colours.
+        # Palettes go by way of their colors.
         image = image.convert("RGB")
     return np.array(image.convert("L"))
 

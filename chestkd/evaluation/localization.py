@@ -1,6 +1,6 @@
 """Maps against marked regions: do they point at the finding?
 
-Every score stands beside two baselines that never saw the image: a blob at its centre, and noise.
+Every score stands beside two baselines that never saw the image: a blob at its center, and noise.
 No threshold is tuned: what a map marks is what Otsu's method, which sees that map alone, separates
 from its background. Nothing here is fitted to the boxes.
 
@@ -29,10 +29,10 @@ MEASURES = ("pointing", "energy", *OVERLAPS, "marked boxes", "boxes elsewhere", 
 # Standard deviation, as a share of the side, of the blur that every map gets: maps of gradients
 # are grainy where maps of features are smooth, and a grain is no answer to "where?".
 BLUR = 0.02
-# The same for the blob at the centre.
-_CENTRE = 1 / 6
+# The same for the blob at the center.
+_CENTER = 1 / 6
 _BINS = 256
-_EIGHT_NEIGHBOURS = np.ones((3, 3))
+_EIGHT_NEIGHBORS = np.ones((3, 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +76,10 @@ def evidence(maps: np.ndarray, kind: str, *, blur: float = BLUR) -> np.ndarray:
     return np.where(flat[:, None, None], strength, blurred)
 
 
-def centre_evidence(shape: tuple[int, int]) -> np.ndarray:
+def center_evidence(shape: tuple[int, int]) -> np.ndarray:
     """A round blob in the middle of an image: (H, W) float64."""
     rows, columns = (np.arange(side) - (side - 1) / 2 for side in shape)
-    deviation = _CENTRE * shape[0]
+    deviation = _CENTER * shape[0]
     return np.exp(-(rows[:, None] ** 2 + columns**2) / (2 * deviation**2))
 
 
@@ -112,9 +112,9 @@ def otsu_threshold(strength: np.ndarray) -> float:
     if np.ptp(strength) == 0:
         return float("nan")
     counts, edges = np.histogram(strength, bins=_BINS)
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     below, above = np.cumsum(counts)[:-1], np.cumsum(counts[::-1])[::-1][1:]
-    sums = np.cumsum(counts * centres)
+    sums = np.cumsum(counts * centers)
     between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
     return float(edges[1 + int(between.argmax())])
 
@@ -124,7 +124,7 @@ def marked_boxes(strength: np.ndarray) -> np.ndarray:
 
     One for each group of pixels that touch, corners included; none for a constant map.
     """
-    groups, _ = label(strength > otsu_threshold(strength), structure=_EIGHT_NEIGHBOURS)
+    groups, _ = label(strength > otsu_threshold(strength), structure=_EIGHT_NEIGHBORS)
     found = [
         (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
         for rows, columns in find_objects(groups)
@@ -179,9 +179,9 @@ def score_maps(maps: np.ndarray, kind: str, regions: list[Region]) -> pd.DataFra
     return _scored(rows, regions)
 
 
-def score_centre(regions: list[Region]) -> pd.DataFrame:
-    """The scores of the blob at the centre on the same regions."""
-    return _scored([score(centre_evidence(each.mask.shape), each) for each in regions], regions)
+def score_center(regions: list[Region]) -> pd.DataFrame:
+    """The scores of the blob at the center on the same regions."""
+    return _scored([score(center_evidence(each.mask.shape), each) for each in regions], regions)
 
 
 def score_random(

@@ -1,4 +1,4 @@
-"""Localisation scores per finding, with intervals over patients."""
+"""Localization scores per finding, with intervals over patients."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def localization_table(
 ) -> pd.DataFrame:
     """Mean of every measure per finding, and over findings, with 95 % intervals over patients.
 
-    ``scores`` maps a title ("CAM", "centre", ...) to the scores of
+    ``scores`` maps a title ("CAM", "center", ...) to the scores of
     `chestkd.evaluation.localization`, all on the same regions. Columns: ``finding``, ``map``,
     ``measure``, ``value``, ``low``, ``high``, ``regions``, ``patients``, ``note``. A finding
     without a region has no value, and its note says so. One with regions of fewer than

@@ -22,7 +22,7 @@ def require_official(run: Run, split: Split) -> None:
     if trained != "official":
         raise SplitError(
             f"run {run.id} was trained on the {trained} split: boxed images may be among its "
-            "training images; localisation needs the official split"
+            "training images; localization needs the official split"
         )
     require_same_split(
         run.record["data"]["split_fingerprint"], split.fingerprint, f"the maps of {run.id}"
@@ -56,9 +56,9 @@ def choose(regions: list[Region], per_finding: int | None, seed: int) -> list[Re
 
 
 def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
-    """(size, size) bool: the pixels whose centre lies in a box (K, 4) of x, y, width, height.
+    """(size, size) bool: the pixels whose center lies in a box (K, 4) of x, y, width, height.
 
-    A box between the centres marks the pixel that holds its middle.
+    A box between the centers marks the pixel that holds its middle.
     """
     mask = np.zeros((size, size), bool)
     for x, y, width, height in boxes:

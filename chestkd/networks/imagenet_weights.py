@@ -1,6 +1,6 @@
 """ImageNet weights of three-channel networks, turned into weights for one gray channel.
 
-Keras feeds the network a_c g + b_c in colour channel c of a pixel g, with a and b of its own for
+Keras feeds the network a_c g + b_c in color channel c of a pixel g, with a and b of its own for
 each network ("tf", "caffe" and "torch" preprocessing). A radiograph has the same g in all three.
 With any common a and b, the first convolution with kernels k_c therefore is
 
@@ -31,7 +31,7 @@ class OffsetConv2D(keras.layers.Conv2D):
 
     `border` is the width, in pixels, of the zeros that earlier layers have put around the image.
     The second kernel, `offset_kernel` (height, width, 1, filters), is not trained: it stands for
-    the colour channels' different means, not for anything seen in a radiograph. It starts at zero.
+    the color channels' different means, not for anything seen in a radiograph. It starts at zero.
     """
 
     def __init__(self, *args: Any, border: int = 0, **options: Any) -> None:
@@ -66,13 +66,13 @@ def application(network: Architecture) -> Callable[..., keras.Model]:
 
 def gray_scaling(network: Architecture) -> tuple[float, float]:
     """The common (a, b): the means over the three channels of Keras's own preprocessing."""
-    multipliers, offsets = _colour_scaling(network)
+    multipliers, offsets = _color_scaling(network)
     return float(multipliers.mean()), float(offsets.mean())
 
 
 def with_offset(backbone: keras.Model, network: Architecture) -> keras.Model:
     """The same graph, its first convolution an `OffsetConv2D` where channels differ in means."""
-    if np.ptp(_colour_scaling(network)[1]) == 0:
+    if np.ptp(_color_scaling(network)[1]) == 0:
         return backbone
     first: Any = first_convolution(backbone)
     border = (first.input.shape[1] - backbone.inputs[0].shape[1]) // 2
@@ -99,10 +99,10 @@ def load_weights(
     top layers (`.h5`). Raises FileNotFoundError where there is no such file or it cannot be
     downloaded, ValueError where its weights are not those of the network.
     """
-    colour = _colour_network(network, weights)
-    for target, source in zip(_weighted(backbone), _weighted(colour), strict=True):
-        if source is first_convolution(colour):
-            _convert(target, source, *_colour_scaling(network))
+    color = _color_network(network, weights)
+    for target, source in zip(_weighted(backbone), _weighted(color), strict=True):
+        if source is first_convolution(color):
+            _convert(target, source, *_color_scaling(network))
         else:
             target.set_weights(source.get_weights())
 
@@ -123,7 +123,7 @@ def _convert(
         target.bias.assign(source.bias)
 
 
-def _colour_network(network: Architecture, weights: str | os.PathLike[str]) -> keras.Model:
+def _color_network(network: Architecture, weights: str | os.PathLike[str]) -> keras.Model:
     path = os.fspath(weights)
     if path != "imagenet" and not os.path.isfile(path):
         raise FileNotFoundError(f"no file of weights at {path!r}")
@@ -151,7 +151,7 @@ def _weighted(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if layer.weights]
 
 
-def _colour_scaling(network: Architecture) -> tuple[np.ndarray, np.ndarray]:
+def _color_scaling(network: Architecture) -> tuple[np.ndarray, np.ndarray]:
     """(a_c, b_c), each (3,), read off Keras's preprocessing of a black and a white pixel."""
     black, white = (
         _module(network).preprocess_input(np.full((1, 1, 3), value, np.float64)).reshape(3)

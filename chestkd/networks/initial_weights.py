@@ -12,7 +12,7 @@ import numpy as np
 
 @contextlib.contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Gives Python's `random` its state back, from which Keras draws an initialiser's seed."""
+    """Gives Python's `random` its state back, from which Keras draws an initializer's seed."""
     state = random.getstate()
     try:
         yield
@@ -25,7 +25,7 @@ def initialize(model: keras.Model, generator: np.random.Generator) -> None:
 
     Kernels of convolutions, depthwise ones too, are He normal: standard deviation
     sqrt(2 / fan_in), for the ReLU that follows. Dense kernels are Glorot uniform in
-    +-sqrt(6 / (fan_in + fan_out)). Biases are 0. Batch normalisation keeps Keras's initial values
+    +-sqrt(6 / (fan_in + fan_out)). Biases are 0. Batch normalization keeps Keras's initial values
     (scale 1, shift 0, mean 0, variance 1), which are not random.
     """
     for layer in model.layers:

@@ -31,7 +31,7 @@ class IdentityShortcut(keras.layers.Layer):
 
 def resnet32(image: Any) -> Any:
     """The last map (N, h, w, 64) of the network on `image`, a Keras tensor (N, H, W, 1)."""
-    maps = _normalised_convolution(image, _STAGE_CHANNELS[0], 7, strides=2, name="stem")
+    maps = _normalized_convolution(image, _STAGE_CHANNELS[0], 7, strides=2, name="stem")
     maps = keras.layers.ReLU(name="stem_relu")(maps)
     maps = keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(maps)
     for stage, channels in enumerate(_STAGE_CHANNELS, start=1):
@@ -43,16 +43,16 @@ def resnet32(image: Any) -> Any:
 
 def _block(inputs: Any, channels: int, shrinks: bool, name: str) -> Any:
     strides = 2 if shrinks else 1
-    maps = _normalised_convolution(inputs, channels, 3, strides, f"{name}_1")
+    maps = _normalized_convolution(inputs, channels, 3, strides, f"{name}_1")
     maps = keras.layers.ReLU(name=f"{name}_1_relu")(maps)
-    maps = _normalised_convolution(maps, channels, 3, 1, f"{name}_2")
+    maps = _normalized_convolution(maps, channels, 3, 1, f"{name}_2")
     shortcut = IdentityShortcut(name=f"{name}_shortcut")(inputs) if shrinks else inputs
     maps = keras.layers.Add(name=f"{name}_add")([shortcut, maps])
     return keras.layers.ReLU(name=f"{name}_relu")(maps)
 
 
-def _normalised_convolution(inputs: Any, channels: int, size: int, strides: int, name: str) -> Any:
-    # No bias: the normalisation that follows would subtract it.
+def _normalized_convolution(inputs: Any, channels: int, size: int, strides: int, name: str) -> Any:
+    # No bias: the normalization that follows would subtract it.
     maps = keras.layers.Conv2D(
         channels, size, strides=strides, padding="same", use_bias=False, name=f"{name}_conv"
     )(inputs)

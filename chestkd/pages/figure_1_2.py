@@ -10,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch
 from chestkd.distillation.strategies import Strategy
 from chestkd.pages.strategy_scheme import Term, flows, learner
 
-# Colours that stay apart in every form of colour blindness, and in print by their brightness.
+# Colors that stay apart in every form of color blindness, and in print by their brightness.
 _TRAINED, _FROZEN, _GIVEN = "#cde3f5", "#eeeeee", "#fbe6c5"
 _HARD, _SOFT, _EDGE = "#b35806", "#1f5f99", "#444444"
 
@@ -35,8 +35,8 @@ def draw_loss(loss: list[Term]) -> Figure:
     _arrow(axes, (4.15, 2.15), (5.35, 2.85), f"${soft[0].prediction}$", _SOFT, (-0.12, 0.2))
     _arrow(axes, (4.15, 1.85), (5.35, 1.3), f"${hard[0].prediction}$", _HARD, (-0.1, -0.27))
     _arrow(axes, (4.15, 0.55), (5.35, 0.95), f"${hard[0].target}$", _HARD, (0.05, -0.22))
-    _arrow(axes, (7.85, 2.85), (8.3, 2.4), colour=_SOFT)
-    _arrow(axes, (7.85, 1.25), (8.3, 1.7), colour=_HARD)
+    _arrow(axes, (7.85, 2.85), (8.3, 2.4), color=_SOFT)
+    _arrow(axes, (7.85, 1.25), (8.3, 1.7), color=_HARD)
     _arrow(axes, (8.2, 2.0), (4.18, 2.0), "gradient", _EDGE, (0.5, -0.18), dashed=True)
     return figure
 
@@ -55,13 +55,13 @@ def draw_strategies(strategies: Mapping[str, Strategy], loss: list[Term]) -> Fig
 
 
 def _key(axes: Axes, loss: list[Term]) -> None:
-    for row, (text, colour) in enumerate([("trained now", _TRAINED), ("fixed", _FROZEN)]):
-        _box(axes, 0.65, 2.0 - 0.5 * row, text, colour, width=1.1, height=0.38)
+    for row, (text, color) in enumerate([("trained now", _TRAINED), ("fixed", _FROZEN)]):
+        _box(axes, 0.65, 2.0 - 0.5 * row, text, color, width=1.1, height=0.38)
     for row, term in enumerate(loss):
-        kind, colour = ("soft", _SOFT) if term.soft else ("hard", _HARD)
+        kind, color = ("soft", _SOFT) if term.soft else ("hard", _HARD)
         y = 1.0 - 0.4 * row
-        _arrow(axes, (0.1, y), (0.55, y), colour=colour)
-        axes.text(0.7, y, f"{kind}: {term.comparison}", va="center", fontsize=9, color=colour)
+        _arrow(axes, (0.1, y), (0.55, y), color=color)
+        axes.text(0.7, y, f"{kind}: {term.comparison}", va="center", fontsize=9, color=color)
 
 
 def _panel(axes: Axes, strategy: Strategy) -> None:
@@ -74,11 +74,11 @@ def _panel(axes: Axes, strategy: Strategy) -> None:
         x, y = places.get(flow.source, (0.65, 1.75))
         if flow.kind == "soft":
             _box(axes, x, y, flow.source, _FROZEN, width=1.2, height=1.05)
-        colour = _SOFT if flow.kind == "soft" else _HARD
+        color = _SOFT if flow.kind == "soft" else _HARD
         # Into the learner's left side, above its middle for soft targets and below for labels.
         end = (1.8, 1.4 if flow.kind == "soft" else 1.0)
         shift = (0.04, 0.16 if flow.kind == "soft" else -0.2)
-        _arrow(axes, (x + 0.6, y), end, flow.kind, colour, shift)
+        _arrow(axes, (x + 0.6, y), end, flow.kind, color, shift)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -97,7 +97,7 @@ def _box(
     x: float,
     y: float,
     text: str,
-    colour: str,
+    color: str,
     *,
     width: float = 1.4,
     height: float = 0.75,
@@ -106,7 +106,7 @@ def _box(
     corner = (x - width / 2, y - height / 2)
     axes.add_patch(
         FancyBboxPatch(
-            corner, width, height, boxstyle="round,pad=0,rounding_size=0.07", facecolor=colour,
+            corner, width, height, boxstyle="round,pad=0,rounding_size=0.07", facecolor=color,
             edgecolor=edge, linewidth=1.2,
         )
     )  # fmt: skip
@@ -118,12 +118,12 @@ def _arrow(
     start: tuple[float, float],
     end: tuple[float, float],
     text: str = "",
-    colour: str = _EDGE,
+    color: str = _EDGE,
     shift: tuple[float, float] = (0.0, 0.0),
     *,
     dashed: bool = False,
 ) -> None:
-    style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
+    style = {"arrowstyle": "-|>", "color": color, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", end, start, arrowprops=style | ({"linestyle": "--"} if dashed else {}))
     middle = ((start[0] + end[0]) / 2 + shift[0], (start[1] + end[1]) / 2 + shift[1])
-    axes.text(*middle, text, ha="center", va="center", fontsize=9, color=colour)
+    axes.text(*middle, text, ha="center", va="center", fontsize=9, color=color)

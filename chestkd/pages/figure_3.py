@@ -32,7 +32,7 @@ def by_name(dataset: Dataset, findings: Sequence[str], images: Sequence[str]) ->
     """The row of the image that is given for each finding, such as "00000001_000.png".
 
     Raises ValueError for another number of images than findings, for an image that is not there,
-    and for one that is not labelled with its finding.
+    and for one that is not labeled with its finding.
     """
     if len(images) != len(findings):
         raise ValueError(
@@ -46,7 +46,7 @@ def by_name(dataset: Dataset, findings: Sequence[str], images: Sequence[str]) ->
         row = int(found[0])
         if not dataset.labels[row, FINDINGS.index(finding)]:
             labels = label_names(dataset.labels[row])
-            raise ValueError(f"image {image} is labelled {labels}, not {finding}")
+            raise ValueError(f"image {image} is labeled {labels}, not {finding}")
         rows[finding] = row
     return rows
 
@@ -73,7 +73,7 @@ def figure(dataset: Dataset, rows: Mapping[str, int], size: int = 0) -> Figure:
 
 
 def labels_beside(dataset: Dataset, rows: Mapping[str, int]) -> pd.DataFrame:
-    """What else the chosen images are labelled with, and whether the finding is boxed there.
+    """What else the chosen images are labeled with, and whether the finding is boxed there.
 
     Columns ``finding``, ``image``, ``other labels`` ("" where it is alone), ``boxes``.
     """

@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-_COLOURS = sns.color_palette("colorblind")
+_COLORS = sns.color_palette("colorblind")
 # The columns of a run's history that the page shows, in the order of print.
 _SHOWN = {
     "loss": "training loss",
@@ -37,7 +37,7 @@ def accuracy_curves(taught: pd.DataFrame, base: pd.DataFrame, absent: float) -> 
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), sharey=True)
     style = {"marker": "." if len(taught) < 20 else None}
-    first, second = _COLOURS[:2]
+    first, second = _COLORS[:2]
     left.plot(taught["epoch"], taught["accuracy"], "--", color=first, label="training", **style)
     left.plot(
         taught["epoch"], taught["validation_accuracy"], color=first, label="validation", **style

@@ -14,8 +14,8 @@ from chestkd.data.dataset import Dataset
 from chestkd.data.splits import Split
 from chestkd.findings import FINDINGS
 
-_BOX_COLOUR = "#ffc20a"
-_COLOURS = sns.color_palette("colorblind")
+_BOX_COLOR = "#ffc20a"
+_COLORS = sns.color_palette("colorblind")
 
 
 def readable(finding: str) -> str:
@@ -32,7 +32,7 @@ def label_counts(dataset: Dataset, split: Split) -> Figure:
     )
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     figure, axes = plt.subplots(figsize=(7, 4.2))
-    counts.plot.barh(stacked=True, ax=axes, color=_COLOURS[:3], width=0.8)
+    counts.plot.barh(stacked=True, ax=axes, color=_COLORS[:3], width=0.8)
     for position, total in enumerate(counts.sum(axis=1)):
         axes.text(total, position, f" {total:,}", va="center", fontsize=8)
     axes.set(xlabel="images")
@@ -57,13 +57,13 @@ def co_occurrence_lift(labels: np.ndarray) -> pd.DataFrame:
 
 
 def co_occurrence(labels: np.ndarray) -> Figure:
-    """The lift of every pair of findings as a heat map, on a logarithmic colour scale."""
+    """The lift of every pair of findings as a heat map, on a logarithmic color scale."""
     lift = co_occurrence_lift(labels)
     with np.errstate(divide="ignore"):
-        colours = np.log2(lift).clip(-3, 3)
+        colors = np.log2(lift).clip(-3, 3)
     figure, axes = plt.subplots(figsize=(7.6, 6.4))
     sns.heatmap(
-        colours, cmap="RdBu_r", center=0, annot=lift, fmt=".1f", annot_kws={"size": 7}, ax=axes,
+        colors, cmap="RdBu_r", center=0, annot=lift, fmt=".1f", annot_kws={"size": 7}, ax=axes,
         cbar_kws={"label": "log2 of the lift"}, linewidths=0.4,
     )  # fmt: skip
     axes.tick_params(axis="x", rotation=60)
@@ -92,15 +92,15 @@ def choose_examples(dataset: Dataset, seed: int) -> dict[str, int]:
 def draw_boxes(axes: Axes, boxes: pd.DataFrame) -> None:
     """Outline boxes given in pixels: columns x, y, w, h."""
     for x, y, width, height in boxes[["x", "y", "w", "h"]].to_numpy(float):
-        outline = Rectangle((x, y), width, height, fill=False, edgecolor=_BOX_COLOUR, linewidth=1.2)
+        outline = Rectangle((x, y), width, height, fill=False, edgecolor=_BOX_COLOR, linewidth=1.2)
         axes.add_patch(outline)
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Loss and AUC by epoch for one or more runs, training dashed and validation solid."""
     figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
-    for colour, (title, history) in zip(_COLOURS, histories.items(), strict=False):
-        style = {"color": colour, "marker": "." if len(history) < 20 else None}
+    for color, (title, history) in zip(_COLORS, histories.items(), strict=False):
+        style = {"color": color, "marker": "." if len(history) < 20 else None}
         losses.plot(history["epoch"], history["loss"], "--", **style)
         losses.plot(history["epoch"], history["validation_loss"], **style)
         areas.plot(history["epoch"], history["validation_auc"], label=title, **style)
@@ -117,14 +117,14 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """AUC of every finding with its interval, one colour a run, highest mean on top."""
+    """AUC of every finding with its interval, one color a run, highest mean on top."""
     rows = next(iter(tables.values()))["finding"]
     figure, axes = plt.subplots(figsize=(7, 4.6))
-    for index, (colour, (title, table)) in enumerate(zip(_COLOURS, tables.items(), strict=False)):
+    for index, (color, (title, table)) in enumerate(zip(_COLORS, tables.items(), strict=False)):
         at = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
         errors = np.abs(table[["low", "high"]].to_numpy().T - table["auc"].to_numpy())
         axes.errorbar(
-            table["auc"], at, xerr=errors, fmt="o", ms=4, lw=1.2, color=colour, label=title
+            table["auc"], at, xerr=errors, fmt="o", ms=4, lw=1.2, color=color, label=title
         )
     axes.set_yticks(np.arange(len(rows)), [readable(name) for name in rows])
     axes.invert_yaxis()

@@ -16,7 +16,7 @@ def radiograph_panel(explained: Explained, dataset: Dataset, row: int, finding: 
     """The radiograph alone, with its name, its predicted probability and its label."""
     return Panel(
         title=f"{readable(finding)}\n{dataset.table['image'][row]}",
-        note=f"predicted {explained.probability(row, finding):.2f}, labelled "
+        note=f"predicted {explained.probability(row, finding):.2f}, labeled "
         f"{decode(dataset.labels[row])}",
         image=explained.images[row],
     )

@@ -23,7 +23,7 @@ from chestkd.pages.table_3 import run_auc_table
 from chestkd.training.store import Run
 
 _N = len(FINDINGS)
-_COLOURS = sns.color_palette("colorblind")
+_COLORS = sns.color_palette("colorblind")
 
 # Which hard and soft term each form is made of, for tables and figures.
 FORMS: Mapping[str, str] = {
@@ -125,13 +125,13 @@ def draw_gradients(table: pd.DataFrame) -> Figure:
         (lengths, "length", "mean length of the gradient"),
         (levels, "level", "share of it along (1, ..., 1)"),
     ):
-        for shift, where, title, colour in (
-            (0.2, "findings", "with findings", _COLOURS[0]),
-            (-0.2, "none", "without", _COLOURS[1]),
+        for shift, where, title, color in (
+            (0.2, "findings", "with findings", _COLORS[0]),
+            (-0.2, "none", "without", _COLORS[1]),
         ):
             values = table[f"{what}, {where}"]
             bars = axes.barh(
-                places + shift, values.fillna(0), 0.36, label=f"images {title}", color=colour
+                places + shift, values.fillna(0), 0.36, label=f"images {title}", color=color
             )
             axes.bar_label(bars, [f" {x:.2g}" if x == x else " n/a" for x in values], fontsize=7)
         axes.set(xlabel=label)

@@ -16,9 +16,9 @@ import numpy as np
 from IPython.display import HTML
 from PIL import Image
 
-# The share of the pixels that may be brighter than the top of the colour scale.
+# The share of the pixels that may be brighter than the top of the color scale.
 _CLIPPED = 0.005
-_COLOURS = "inferno"
+_COLORS = "inferno"
 # How much of the radiograph the strongest evidence hides.
 _OPACITY = 0.8
 _VIEWS = ("radiograph", "map", "overlay")
@@ -50,7 +50,7 @@ def switcher(
     """Rows of panels with one switch for all of them.
 
     `name` becomes the id of the figure, `view` is the one shown first: "radiograph", "map" or
-    "overlay". The caption says nothing of the colours; a line below the figure does.
+    "overlay". The caption says nothing of the colors; a line below the figure does.
     """
     if view not in _VIEWS:
         raise ValueError(f"unknown view {view!r}; allowed: {', '.join(_VIEWS)}")
@@ -66,28 +66,28 @@ def switcher(
         f'{_STYLE}<figure class="chestkd-figure chestkd-switcher" id="{name}" role="group" '
         f'aria-label="{html.escape(caption, quote=True)}">{inputs}{body}'
         f"<figcaption>{html.escape(caption)} "
-        f"The colour scale of each map ends at its brightest {_CLIPPED:.1%} of pixels. "
+        f"The color scale of each map ends at its brightest {_CLIPPED:.1%} of pixels. "
         f'<span class="chestkd-source">{html.escape(source)}</span></figcaption></figure>'
     )
 
 
 def strength(evidence: np.ndarray) -> np.ndarray:
-    """Evidence (H, W), >= 0, on the colour scale: float64, 0..1; 0 everywhere if constant."""
+    """Evidence (H, W), >= 0, on the color scale: float64, 0..1; 0 everywhere if constant."""
     top = np.quantile(evidence, 1 - _CLIPPED) or evidence.max()
     if np.ptp(evidence) == 0:
         return np.zeros(evidence.shape)
     return np.clip(evidence / top, 0, 1)
 
 
-def colours(shown: np.ndarray) -> np.ndarray:
+def colors(shown: np.ndarray) -> np.ndarray:
     """Strengths (H, W), 0..1, as (H, W, 3) uint8."""
-    return (matplotlib.colormaps[_COLOURS](shown)[..., :3] * 255).round().astype(np.uint8)
+    return (matplotlib.colormaps[_COLORS](shown)[..., :3] * 255).round().astype(np.uint8)
 
 
 def blend(image: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """The map over the radiograph (H, W) uint8, the more opaque the stronger: (H, W, 3) uint8."""
     opacity = _OPACITY * shown[..., None]
-    mixed = (1 - opacity) * image[..., None].astype(float) + opacity * colours(shown)
+    mixed = (1 - opacity) * image[..., None].astype(float) + opacity * colors(shown)
     return mixed.round().astype(np.uint8)
 
 
@@ -110,7 +110,7 @@ def _panel(panel: Panel) -> str:
     layers = {"radiograph": panel.image}
     if panel.evidence is not None:
         shown = strength(panel.evidence)
-        layers |= {"map": colours(shown), "overlay": blend(panel.image, shown)}
+        layers |= {"map": colors(shown), "overlay": blend(panel.image, shown)}
     described = " ".join(panel.title.split("\n"))
     pictures = "".join(
         f'<img class="view-{view}" alt="{html.escape(f"{described}, {view}", quote=True)}" '

@@ -20,7 +20,7 @@ from chestkd.phantom.statistics import visit_counts, with_intervals
 Box = tuple[float, float, float, float]
 
 SEVERITIES = (0.15, 0.5, 0.9)
-_BOX_COLOUR = "#ffc20a"
+_BOX_COLOR = "#ffc20a"
 _PANEL = 2.1
 # Patients of the gallery whose sites of the findings lie well inside the lungs.
 _FIRST_PATIENT = 31
@@ -50,7 +50,7 @@ def _draw_box(axes: Axes, box: Box | None, size: int) -> None:
     if box is not None:
         x, y, width, height = (value * size / 1024 for value in box)
         frame = (x - 0.5, y - 0.5)
-        axes.add_patch(Rectangle(frame, width, height, fill=False, edgecolor=_BOX_COLOUR))
+        axes.add_patch(Rectangle(frame, width, height, fill=False, edgecolor=_BOX_COLOR))
 
 
 def steps(layers: Layers) -> list[tuple[str, np.ndarray]]:

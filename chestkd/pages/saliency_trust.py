@@ -1,4 +1,4 @@
-"""The checks behind the page on trust: completeness, randomised weights, marked regions."""
+"""The checks behind the page on trust: completeness, randomized weights, marked regions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from chestkd.saliency import randomization
 from chestkd.saliency.batching import DEFAULT_MEMORY
 from chestkd.study.explained_network import Explained
 
-CENTRE, RANDOM = "centre", "random"
+CENTER, RANDOM = "center", "random"
 
 
 def completeness(
@@ -46,7 +46,7 @@ def completeness(
     return pd.DataFrame(rows, columns=["steps", "image", "error"])
 
 
-def randomised(
+def randomized(
     model: keras.Model,
     finding: str,
     images: np.ndarray,
@@ -58,7 +58,7 @@ def randomised(
     memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """How alike maps are before and after layers are randomised from the top down.
+    """How alike maps are before and after layers are randomized from the top down.
 
     Columns method (its name), share (of the weighted layers that are random), layer (the lowest
     of them), image, rank correlation and SSIM, both of what the maps show: their evidence, not
@@ -73,7 +73,7 @@ def randomised(
     cascade = randomization.cascade(model, generator, stages)
     tables = []
     for layer, share, mixed in tqdm.tqdm(
-        cascade, total=stages, desc="randomised", disable=not progress
+        cascade, total=stages, desc="randomized", disable=not progress
     ):
         for name in methods:
             after = maps(mixed, name)
@@ -92,7 +92,7 @@ def randomised(
     return pd.concat(tables, ignore_index=True)
 
 
-def localised(
+def localized(
     explained: Explained,
     regions: list[Region],
     methods: Sequence[str],
@@ -117,7 +117,7 @@ def localised(
                 name, explained.model, finding, images, settings, memory=memory
             )
         scores[method.title] = localization.score_maps(maps, method.evidence, regions)
-    scores[CENTRE] = localization.score_centre(regions)
+    scores[CENTER] = localization.score_center(regions)
     scores[RANDOM] = localization.score_random(regions, generator)
     return scores
 
@@ -125,20 +125,20 @@ def localised(
 def against_baselines(
     scores: Mapping[str, pd.DataFrame], measures: Sequence[str], *, resamples: int = 1000
 ) -> pd.DataFrame:
-    """Each map's mean over findings, minus those of the centre and of noise, with intervals.
+    """Each map's mean over findings, minus those of the center and of noise, with intervals.
 
-    Columns map, measure, "over centre" and "over random" (texts), and "better than both", "yes"
+    Columns map, measure, "over center" and "over random" (texts), and "better than both", "yes"
     where both intervals lie above 0; "n/a" where no finding has enough patients for an interval.
-    `scores` as `localised` returns them.
+    `scores` as `localized` returns them.
     """
     rows = []
     for title, frame in scores.items():
-        if title in (CENTRE, RANDOM):
+        if title in (CENTER, RANDOM):
             continue
         for measure in measures:
             found = [
                 compare(frame, scores[baseline], measure, resamples=resamples)
-                for baseline in (CENTRE, RANDOM)
+                for baseline in (CENTER, RANDOM)
             ]
             texts = [
                 f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})"
@@ -148,5 +148,5 @@ def against_baselines(
             ]
             better = "yes" if all(each.low > 0 for each in found) else "no"
             rows.append((title, measure, *texts, better))
-    columns = ["map", "measure", f"over {CENTRE}", f"over {RANDOM}", "better than both"]
+    columns = ["map", "measure", f"over {CENTER}", f"over {RANDOM}", "better than both"]
     return pd.DataFrame(rows, columns=columns)

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-_COLOURS = sns.color_palette("colorblind")
+_COLORS = sns.color_palette("colorblind")
 _MARKERS = "os^DvPX*<"
 
 
@@ -17,10 +17,10 @@ def completeness_errors(
 ) -> Figure:
     """Error of integrated gradients by steps, a line a network: median, and the worst image."""
     figure, axes = plt.subplots(figsize=(6, 3.4))
-    for colour, marker, (title, table) in zip(_COLOURS, _MARKERS, tables.items(), strict=False):
+    for color, marker, (title, table) in zip(_COLORS, _MARKERS, tables.items(), strict=False):
         errors = table.groupby("steps")["error"]
-        axes.plot(errors.median(), color=colour, marker=marker, ms=4, label=f"{title}, median")
-        axes.plot(errors.max(), color=colour, ls=":", label=f"{title}, worst image")
+        axes.plot(errors.median(), color=color, marker=marker, ms=4, label=f"{title}, median")
+        axes.plot(errors.max(), color=color, ls=":", label=f"{title}, worst image")
     axes.axhline(tolerance, color="gray", lw=0.8, ls="--")
     axes.text(most_steps, tolerance, f"{tolerance:.0%} ", ha="right", va="bottom", fontsize=8)
     axes.set(xscale="log", yscale="log", xlabel="steps on the path")
@@ -32,16 +32,16 @@ def completeness_errors(
     return figure
 
 
-def randomisation(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+def randomization(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     """Similarity to the trained network's maps by share of random layers, a line a method."""
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), sharex=True)
     for axes, measure in zip(panels, ("rank correlation", "SSIM"), strict=True):
-        for colour, marker, (name, title) in zip(_COLOURS, _MARKERS, titles.items(), strict=False):
+        for color, marker, (name, title) in zip(_COLORS, _MARKERS, titles.items(), strict=False):
             means = table[table["method"] == name].groupby("share")[measure].mean()
             shares, values = np.r_[0, means.index], np.r_[1, means]
-            axes.plot(shares, values, color=colour, marker=marker, ms=4, label=title)
+            axes.plot(shares, values, color=color, marker=marker, ms=4, label=title)
         axes.axhline(0, color="gray", lw=0.8, ls=":")
-        axes.set(xlabel="layers randomised, from the top", ylabel=measure)
+        axes.set(xlabel="layers randomized, from the top", ylabel=measure)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     panels[1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
@@ -49,7 +49,7 @@ def randomisation(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     return figure
 
 
-def localisation(table: pd.DataFrame, measures: tuple[str, ...], finding: str) -> Figure:
+def localization(table: pd.DataFrame, measures: tuple[str, ...], finding: str) -> Figure:
     """One panel a measure: each map's mean with its interval, for one finding or the mean."""
     figure, panels = plt.subplots(
         1, len(measures), figsize=(2.6 * len(measures) + 1.6, 3.2), sharey=True, squeeze=False

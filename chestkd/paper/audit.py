@@ -195,7 +195,7 @@ def missed_labels() -> pd.DataFrame:
 
     ``finding``: the eight with boxes, and "all"; ``first_release``, ``v2020``: images;
     ``added``; ``boxes``; ``missed``: added over boxes, the share of boxed findings that the
-    first release had not labelled if every added label belongs to a box.
+    first release had not labeled if every added label belongs to a box.
     """
     table = published.label_releases().set_index("finding").drop(NO_FINDING)
     table.insert(2, "added", table["v2020"] - table["first_release"])

@@ -34,7 +34,7 @@ class Frame:
         size: side of the finished image in pixels.
         oversampling: drawn pixels per finished pixel and direction.
         pixels: side of the drawn image, `size * oversampling`.
-        x, y: chest coordinates of the pixel centres, float64 (pixels, pixels).
+        x, y: chest coordinates of the pixel centers, float64 (pixels, pixels).
 
     """
 
@@ -43,9 +43,9 @@ class Frame:
         self.oversampling = max(2 if size < 192 else 1, -(-_LEAST_DRAWN // size))
         self.pixels = size * self.oversampling
         self.pose = pose
-        centres = (np.arange(self.pixels) + 0.5) / self.pixels - 0.5
-        across = (centres - pose.right)[None, :] / pose.scale
-        along = (centres - pose.down)[:, None] / pose.scale
+        centers = (np.arange(self.pixels) + 0.5) / self.pixels - 0.5
+        across = (centers - pose.right)[None, :] / pose.scale
+        along = (centers - pose.down)[:, None] / pose.scale
         cos, sin = np.cos(pose.angle), np.sin(pose.angle)
         self.x = cos * across + sin * along
         self.y = cos * along - sin * across + 0.5

@@ -1,4 +1,4 @@
-"""The anonymised label histories of ChestX-ray14's patients that the phantom's patients borrow."""
+"""The anonymized label histories of ChestX-ray14's patients that the phantom's patients borrow."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -73,8 +73,8 @@ def airways(frame: Frame, anatomy: Anatomy) -> np.ndarray:
     below = frame.y - fork + 0.01
     bronchi = np.zeros_like(x)
     for side, slope, length in ((-1, 0.60, 0.075), (1, 1.05, 0.085)):
-        centre = side * slope * below
-        inside = np.clip(1 - ((x - centre) / 0.013) ** 2, 0, 1)
+        center = side * slope * below
+        inside = np.clip(1 - ((x - center) / 0.013) ** 2, 0, 1)
         bronchi += np.sqrt(inside) * frame.step(below, 0.01) * frame.step(length - below, 0.05)
     return 0.36 * np.clip(np.maximum(tube, 0.75 * bronchi), 0, 1)
 

@@ -100,8 +100,8 @@ def edema(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarr
     wings = np.zeros_like(layers.air)
     for side in SIDES:
         radius = rng.uniform(0.13, 0.17)
-        centre = hilum_height(anatomy, side) + 0.03
-        wings += np.exp(-blob(layers, side * 0.115, centre, radius, 1.25 * radius))
+        center = hilum_height(anatomy, side) + 0.03
+        wings += np.exp(-blob(layers, side * 0.115, center, radius, 1.25 * radius))
     texture = np.clip(
         1 + 0.12 * frame.texture(rng, 1.2) + 0.10 * frame.texture(rng, 0.4, 110), 0, 2
     )
@@ -174,9 +174,9 @@ def atelectasis(layers: Layers, strength: float, rng: np.random.Generator) -> np
         y = anatomy.dome(side) - rng.uniform(0.025, 0.09)
         inner, outer = rng.uniform(0.09, 0.13), rng.uniform(0.22, 0.30)
         slope = rng.uniform(-0.30, 0.15)
-        centre = y + slope * (x - 0.2) + 0.5 * (x - 0.2) ** 2
+        center = y + slope * (x - 0.2) + 0.5 * (x - 0.2) ** 2
         half = rng.uniform(0.006, 0.013)
-        plate = np.clip(1.5 - ((frame.y - centre) / half) ** 2, 0, 1)
+        plate = np.clip(1.5 - ((frame.y - center) / half) ** 2, 0, 1)
         plate *= frame.step(x - inner, 0.03) * frame.step(outer - x, 0.03)
         mask = np.maximum(mask, plate * layers.side(side))
     # The lung between plate and diaphragm holds less air, too.

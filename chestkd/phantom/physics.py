@@ -1,4 +1,4 @@
-"""From thickness to grey levels: exponential absorption, exposure, quantum noise, 8 bits."""
+"""From thickness to gray levels: exponential absorption, exposure, quantum noise, 8 bits."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Exposure:
     # Width in image widths of the blur of the focal spot and of motion.
     blur: float
     # Collimation: distance of each edge of the field from that of the image (top, bottom,
-    # left, right), in image widths, and grey level of what lies outside.
+    # left, right), in image widths, and gray level of what lies outside.
     collimation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     outside: float = 0.0
 
@@ -65,18 +65,18 @@ def develop(
     photons = exposure.photons * (256 / max(size, 64)) ** 1.0
     deviation = np.sqrt(np.maximum(transmitted, 1e-3) / photons)
     transmitted = transmitted + deviation * rng.standard_normal(transmitted.shape)
-    grey = 1 - np.clip(transmitted, 0, 1)
-    low, high = np.quantile(grey, [0.01, 0.99])
-    grey = np.clip((grey - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
-    grey = _collimate(grey**exposure.gamma, exposure)
-    return np.floor(255 * grey + 0.5).astype(np.uint8)
+    gray = 1 - np.clip(transmitted, 0, 1)
+    low, high = np.quantile(gray, [0.01, 0.99])
+    gray = np.clip((gray - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
+    gray = _collimate(gray**exposure.gamma, exposure)
+    return np.floor(255 * gray + 0.5).astype(np.uint8)
 
 
-def _collimate(grey: np.ndarray, exposure: Exposure) -> np.ndarray:
-    size = len(grey)
+def _collimate(gray: np.ndarray, exposure: Exposure) -> np.ndarray:
+    size = len(gray)
     top, bottom, left, right = (round(edge * size) for edge in exposure.collimation)
-    field = np.full_like(grey, exposure.outside)
-    field[top : size - bottom, left : size - right] = grey[top : size - bottom, left : size - right]
+    field = np.full_like(gray, exposure.outside)
+    field[top : size - bottom, left : size - right] = gray[top : size - bottom, left : size - right]
     return field
 
 

@@ -33,17 +33,17 @@ def png_bytes(pixels: np.ndarray, comment: str) -> bytes:
     """A PNG file with a text chunk "Comment".
 
     Args:
-        pixels: uint8 (height, width) for a grey image or (height, width, 4) for RGBA.
+        pixels: uint8 (height, width) for a gray image or (height, width, 4) for RGBA.
         comment: Latin-1 text.
 
     """
     height, width = pixels.shape[:2]
-    colour = 0 if pixels.ndim == 2 else 6
+    color = 0 if pixels.ndim == 2 else 6
     rows = pixels.reshape(height, -1)
     # Every row opens with the number of its filter; 0 is none.
     content = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
     data = b"\x78\x01" + stored_deflate(content) + struct.pack(">I", zlib.adler32(content))
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
     text = b"Comment\0" + comment.encode("latin-1")
     chunks = ((b"IHDR", header), (b"tEXt", text), (b"IDAT", data), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in chunks)

@@ -58,13 +58,13 @@ def pleural_thickening(layers: Layers, strength: float, rng: np.random.Generator
     """An irregular band of tissue along the chest wall."""
     frame, anatomy = layers.frame, layers.anatomy
     side = pick_side(rng)
-    centre = anatomy.apex + rng.uniform(0.1, 1.05) * (anatomy.dome(side) - anatomy.apex)
+    center = anatomy.apex + rng.uniform(0.1, 1.05) * (anatomy.dome(side) - anatomy.apex)
     half = rng.uniform(0.09, 0.18)
     waves = sum(
         rng.uniform(0.1, 0.25) * np.sin(k * 14 * frame.y + rng.uniform(0, 2 * np.pi))
         for k in (1, 2, 3)
     )
-    fade = np.clip(1 - ((frame.y - centre) / half) ** 2, 0, 1)
+    fade = np.clip(1 - ((frame.y - center) / half) ** 2, 0, 1)
     thickness = (0.012 + 0.034 * strength) * fade * (1 + waves)
     wall = lung_lateral(anatomy, frame.y) - side * frame.x
     band = frame.step(thickness - wall, 0.006) * layers.side(side) * (fade > 0)

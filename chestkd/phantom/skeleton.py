@@ -1,6 +1,6 @@
 """Bones: spine, ribs, collar bones, shoulder blades and upper arms.
 
-Long bones are ribbons: bundles of thin lines through a centre line, denser at both rims,
+Long bones are ribbons: bundles of thin lines through a center line, denser at both rims,
 where the beam runs along the cortex. Every part returns `Strokes`, which are drawn
 together, since the cost of drawing lies in the blurs and not in the number of points.
 """
@@ -50,10 +50,10 @@ def ribbon(
     weight: np.ndarray | float,
     across: tuple[float, float] = (0.0, 1.0),
 ) -> Strokes:
-    """A band of constant height along a centre line, brighter at both rims.
+    """A band of constant height along a center line, brighter at both rims.
 
     Args:
-        points: (N, 2) centre line.
+        points: (N, 2) center line.
         lengths: (N,) stretch of bone that each point stands for.
         half_width: of the band, in chest units, one or (N,).
         weight: attenuation of the band, one or (N,).
@@ -64,7 +64,7 @@ def ribbon(
     half_width = np.broadcast_to(half_width, (count,))
     weight = np.broadcast_to(weight, (count,))
     offsets = _ACROSS[:, None, None] * half_width[None, :, None] * np.array(across)
-    # Neighbouring lines are half_width / 3 apart and each spreads over that distance.
+    # Neighboring lines are half_width / 3 apart and each spreads over that distance.
     radius = half_width / 3.2
     share = _CORTEX[:, None] * weight * (2 * half_width) / (0.6 * radius * np.sqrt(2 * np.pi))
     lines = len(_ACROSS)

@@ -29,7 +29,7 @@ class PhantomSpecification:
     # A low mean makes every finding subtle, a low concentration makes both tails heavy.
     severity_mean: float = 0.5
     severity_concentration: float = 3.0
-    # Factor on the measured rates at which a finding that is there goes unlabelled
+    # Factor on the measured rates at which a finding that is there goes unlabeled
     # (chestkd.phantom.labels.FALSE_NEGATIVE_RATES); 0 turns missed labels off.
     false_negative_scale: float = 1.0
     # Share of the labels that name a finding which is not in the image, 0 to 1.

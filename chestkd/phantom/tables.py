@@ -15,7 +15,7 @@ from chestkd.phantom.streams import Stream, generator
 
 Box = tuple[float, float, float, float]
 
-# Width in millimetres that an image shows, which gives the pixel spacing.
+# Width in millimeters that an image shows, which gives the pixel spacing.
 _FIELD = 400
 _LABEL_HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

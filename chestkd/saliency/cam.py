@@ -57,13 +57,13 @@ def class_activation_map(
 
 
 def enlarge(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Maps (N, h, w) at (N, H, W), bilinear between the centres of the small pixels."""
+    """Maps (N, h, w) at (N, H, W), bilinear between the centers of the small pixels."""
     rows, columns = (_weights(*pair) for pair in zip(maps.shape[1:], size, strict=True))
     return np.einsum("Hh,nhw,Ww->nHW", rows, maps, columns, optimize=True).astype(np.float32)
 
 
 def _weights(small: int, large: int) -> np.ndarray:
-    """(large, small): each row adds up to 1; beyond the outer centres the edge is repeated."""
+    """(large, small): each row adds up to 1; beyond the outer centers the edge is repeated."""
     at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
     below = np.minimum(at.astype(int), max(small - 2, 0))
     weights = np.zeros((large, small))

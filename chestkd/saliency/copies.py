@@ -48,7 +48,7 @@ def double_precision(model: keras.Model) -> Iterator[keras.Model]:
 
 
 class DoubleBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation of inference in float64; Keras's own computes in float32 all the same."""
+    """Batch normalization of inference in float64; Keras's own computes in float32 all the same."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The affine function that the statistics, scale and shift make, on the last axis."""

@@ -122,7 +122,7 @@ def _in_batches(
     progress: bool,
     **options: Any,
 ) -> np.ndarray:
-    """Maps of tf-keras-vis as they are: neither enlarged nor normalised by it."""
+    """Maps of tf-keras-vis as they are: neither enlarged nor normalized by it."""
     images = check_images(model, images)
     parts = []
     for start in tqdm.trange(0, len(images), size, desc="maps", disable=not progress):

@@ -1,7 +1,7 @@
 """Do the maps depend on what the network learned? Weights are drawn anew, from the top down.
 
-The cascading randomisation of Adebayo et al. (2018): the layer nearest to the logits is
-re-initialised first, then the next one below as well, until none of the training is left. A map
+The cascading randomization of Adebayo et al. (2018): the layer nearest to the logits is
+re-initialized first, then the next one below as well, until none of the training is left. A map
 that still looks the same shows the image, not the network.
 """
 
@@ -22,12 +22,12 @@ _WINDOW = {"sigma": 1.5, "radius": 5}
 def cascade(
     model: keras.Model, generator: np.random.Generator, stages: int
 ) -> Iterator[tuple[str, float, keras.Model]]:
-    """The model with more and more of its upper layers randomised; `model` is not touched.
+    """The model with more and more of its upper layers randomized; `model` is not touched.
 
     Yields, at about `stages` depths spread evenly over the layers that have weights, the name of
     the lowest layer that is random, the share of the weighted layers that is (0 to 1), and the
     model. The first has a random classifier, the last is random altogether. The random values
-    are those of `networks.build`: He normal kernels, and batch normalisation that does nothing.
+    are those of `networks.build`: He normal kernels, and batch normalization that does nothing.
     The model yielded is one and the same, changed between the steps.
 
     Raises ValueError for fewer than two stages.

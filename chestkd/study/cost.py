@@ -39,7 +39,7 @@ class Stage:
 
     title: str
     runs: int
-    # Training images over all epochs, and steps of the optimiser.
+    # Training images over all epochs, and steps of the optimizer.
     images: int
     steps: int
     # None where the speed of a network is not known.

@@ -15,7 +15,7 @@ def _variables(model: keras.Model) -> list[Any]:
 
 
 def save(model: keras.Model, history: list[dict[str, Any]], folder: Path) -> None:
-    """Write weights, optimiser state and the epochs so far as one file, then rename it."""
+    """Write weights, optimizer state and the epochs so far as one file, then rename it."""
     arrays = {f"v{index}": np.asarray(v) for index, v in enumerate(_variables(model))}
     temporary = folder / f".{_CHECKPOINT}"
     with temporary.open("wb") as stream:

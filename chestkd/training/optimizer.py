@@ -1,4 +1,4 @@
-"""The optimiser of section IV-C: SGD with momentum, coupled weight decay, warm-up and steps."""
+"""The optimizer of section IV-C: SGD with momentum, coupled weight decay, warm-up and steps."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class CoupledSGD(keras.optimizers.SGD):
         super().update_step(decayed, variable, learning_rate)
 
     def get_config(self) -> dict[str, Any]:
-        """The options that make this optimiser again."""
+        """The options that make this optimizer again."""
         return {**super().get_config(), "coupled_decay": self.coupled_decay}
 
 
@@ -58,7 +58,7 @@ class WarmUpThenSteps(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def optimizer(recipe: Recipe, steps_per_epoch: int) -> CoupledSGD:
-    """The optimiser of a recipe."""
+    """The optimizer of a recipe."""
     return CoupledSGD(
         learning_rate=WarmUpThenSteps(recipe, steps_per_epoch),
         momentum=recipe.momentum,

@@ -50,7 +50,7 @@ def test_one_bit_is_black_or_white():
     assert decode.decode(data).tolist() == [[0, 255, 255]]
 
 
-def test_a_colour_is_its_luminance():
+def test_a_color_is_its_luminance():
     pixels = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
     # 255 times .299, .587 and .114.
     assert decode.decode(layout.png(pixels)).tolist() == [[76, 150, 29]]
@@ -206,7 +206,7 @@ def test_a_constant_image_stays_constant(size):
     assert set(decode.resize(np.full((64, 64), 255, np.uint8), size).flat) == {255}
 
 
-def test_colour_files_of_the_sample_are_gray(shared):
+def test_color_files_of_the_sample_are_gray(shared):
     kinds = {}
     for path in sorted((shared / "data" / "chestxray14-sample" / "images").iterdir()):
         with Image.open(path) as image:

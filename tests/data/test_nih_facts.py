@@ -192,7 +192,7 @@ def test_boxes(data):
     assert data.labels[boxes["row"], columns].all()
 
 
-def test_the_centre_hits_most_hearts_and_no_nodule(data):
+def test_the_center_hits_most_hearts_and_no_nodule(data):
     boxes = data.boxes
     hits = np.ones(len(boxes), bool)
     for start, length in ("xw", "yh"):

@@ -165,12 +165,12 @@ def test_scores_are_shares(seed):
 # Baselines
 
 
-def test_the_centre_points_at_the_centre():
-    strength = localization.centre_evidence((9, 9))
+def test_the_center_points_at_the_center():
+    strength = localization.center_evidence((9, 9))
     assert np.unravel_index(strength.argmax(), (9, 9)) == (4, 4)
     middle = region([(3, 3, 4, 4)])
     aside = region([(0, 0, 2, 2)])
-    found = localization.score_centre([middle, aside])
+    found = localization.score_center([middle, aside])
     assert found["pointing"].tolist() == [1, 0]
 
 
@@ -187,7 +187,7 @@ def test_noise_hits_as_often_as_the_region_is_large():
 
 def test_pixels_of_boxes_by_hand():
     mask = marked_regions.box_mask(np.array([[0.6, 1.0, 2.0, 1.4]]), 5)
-    # Centres .5 1.5 2.5 in x from .6 to 2.6: columns 1 and 2. In y from 1 to 2.4: row 1.
+    # Centers .5 1.5 2.5 in x from .6 to 2.6: columns 1 and 2. In y from 1 to 2.4: row 1.
     assert np.argwhere(mask).tolist() == [[1, 1], [1, 2]]
     tiny = marked_regions.box_mask(np.array([[3.6, 2.6, 0.2, 0.2]]), 5)
     assert np.argwhere(tiny).tolist() == [[2, 3]]
@@ -270,14 +270,14 @@ def test_runs_of_other_splits_are_refused():
 
 
 def test_boxes_of_the_real_sample(shared: Path):
-    """What dataset-facts says of pointing at the centre, on all 984 boxes of NIH's list."""
+    """What dataset-facts says of pointing at the center, on all 984 boxes of NIH's list."""
     _, _, boxes, _ = nih.read_metadata(shared / "data" / "chestxray14-sample")
     inside = (
         (boxes["x"] < 0.5) & (boxes["x"] + boxes["w"] > 0.5)
         & (boxes["y"] < 0.5) & (boxes["y"] + boxes["h"] > 0.5)
     )  # fmt: skip
     share = inside.groupby(boxes["finding"]).mean()
-    strength = localization.centre_evidence((256, 256))
+    strength = localization.center_evidence((256, 256))
     for finding, expected in (("Cardiomegaly", 0.97), ("Infiltration", 0.23), ("Nodule", 0.0)):
         assert share[finding] == pytest.approx(expected, abs=0.005)
         of = boxes.loc[boxes["finding"] == finding, ["x", "y", "w", "h"]].to_numpy() * 256
@@ -364,8 +364,8 @@ def test_comparing_maps_on_the_same_resamples():
 def test_scores_that_do_not_belong_together_are_refused():
     scores = scored({"Mass": [(1, 1.0)]})
     other = scored({"Mass": [(2, 1.0)]})
-    with pytest.raises(ValueError, match="CAM and centre were not scored on the same regions"):
-        localization_tables.localization_table({"CAM": scores, "centre": other})
+    with pytest.raises(ValueError, match="CAM and center were not scored on the same regions"):
+        localization_tables.localization_table({"CAM": scores, "center": other})
     with pytest.raises(ValueError, match="no region was scored"):
         localization_tables.localization_table({"CAM": scores.iloc[:0]})
     with pytest.raises(ValueError, match="no scores"):

@@ -48,7 +48,8 @@ def logits_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def test_the_names_are_known_without_keras():
-    script = "import chestkd.networks.architectures as a, sys\nprint(*a.NETWORKS, 'keras' in sys.modules)"
+    module = "chestkd.networks.architectures"
+    script = f"import {module} as a, sys; print(*a.NETWORKS, 'keras' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert printed.returncode == 0, printed.stderr
     assert printed.stdout.split() == [
@@ -76,8 +77,8 @@ def test_parameter_counts(name):
 def test_parameter_count_of_resnet_32_by_hand():
     stem = 7 * 7 * 16
     convolutions = 10 * 9 * 16 * 16 + 9 * 16 * 32 + 9 * 9 * 32 * 32 + 9 * 32 * 64 + 9 * 9 * 64 * 64
-    normalisation = 4 * (11 * 16 + 10 * 32 + 10 * 64)
-    assert stem + convolutions + normalisation + 64 * 14 + 14 == 467_038
+    normalization = 4 * (11 * 16 + 10 * 32 + 10 * 64)
+    assert stem + convolutions + normalization + 64 * 14 + 14 == 467_038
     assert build.NETWORKS["resnet-32"].parameters == 467_038
 
 
@@ -162,7 +163,7 @@ def test_kernels_are_he_normal_and_the_classifier_is_glorot_uniform():
     assert kernel.std() == pytest.approx(limit / math.sqrt(3), rel=0.02)
 
 
-def test_biases_and_batch_normalisation_start_neutral():
+def test_biases_and_batch_normalization_start_neutral():
     for name in ("vgg-19", "mobilenet-v2"):
         for layer in smallest(name).layers:
             if getattr(layer, "bias", None) is not None:
@@ -241,7 +242,7 @@ def test_logits_and_scaling_stay_float32_under_mixed_precision():
 # -- ResNet-32 --
 
 
-def test_resnet_32_has_32_layers_with_kernels_and_no_bias_before_normalisation():
+def test_resnet_32_has_32_layers_with_kernels_and_no_bias_before_normalization():
     kernels = [layer for layer in smallest("resnet-32").layers if hasattr(layer, "kernel")]
     assert len(kernels) == 32
     assert [layer.name for layer in kernels if layer.use_bias] == ["logits"]

@@ -22,7 +22,7 @@ EVERY_NETWORK = [
 ]
 
 
-def colour_network(name: str, size: int) -> keras.Model:
+def color_network(name: str, size: int) -> keras.Model:
     """Three channels in, no top; every number random, batch statistics included."""
     model = imagenet_weights.application(build.NETWORKS[name])(
         include_top=False, weights=None, input_shape=(size, size, 3)
@@ -45,8 +45,8 @@ def gray_pixels(size: int) -> np.ndarray:
 def preprocessed(name: str, gray: np.ndarray) -> np.ndarray:
     """Keras's preprocessing of the images in three equal channels."""
     module = build.NETWORKS[name].application.split(".")[0]
-    colour = np.repeat(gray, 3, axis=-1).astype(np.float32)
-    return getattr(keras.applications, module).preprocess_input(colour)
+    color = np.repeat(gray, 3, axis=-1).astype(np.float32)
+    return getattr(keras.applications, module).preprocess_input(color)
 
 
 def feature_maps(model: keras.Model) -> Any:
@@ -58,18 +58,18 @@ def features(model: keras.Model, gray: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", EVERY_NETWORK)
-def test_gray_features_are_the_colour_networks_own(name, monkeypatch):
+def test_gray_features_are_the_color_networks_own(name, monkeypatch):
     """With Keras's preprocessing of each network, border included."""
     size = build.NETWORKS[name].minimum_size
-    colour = colour_network(name, size)
-    monkeypatch.setattr(imagenet_weights, "_colour_network", lambda *_: colour)
+    color = color_network(name, size)
+    monkeypatch.setattr(imagenet_weights, "_color_network", lambda *_: color)
     gray = build.build(name, size, seed=0, weights="imagenet")
     # Right after the first convolution, where nothing can hide a difference, and at the end.
     ends = [
         [imagenet_weights.first_convolution(model).output, last]
-        for model, last in ((colour, colour.outputs[0]), (gray, feature_maps(gray)))
+        for model, last in ((color, color.outputs[0]), (gray, feature_maps(gray)))
     ]
-    wanted = keras.Model(colour.inputs[0], ends[0])(preprocessed(name, gray_pixels(size)))
+    wanted = keras.Model(color.inputs[0], ends[0])(preprocessed(name, gray_pixels(size)))
     received = keras.Model(gray.input, ends[1])(gray_pixels(size))
     for one, other, tolerance in zip(received, wanted, (2e-6, 5e-5), strict=True):
         one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
@@ -78,13 +78,11 @@ def test_gray_features_are_the_colour_networks_own(name, monkeypatch):
 
 
 def test_the_gray_kernel_is_the_sum_over_channels(monkeypatch):
-    colour = colour_network("vgg-19", 32)
-    monkeypatch.setattr(imagenet_weights, "_colour_network", lambda *_: colour)
+    color = color_network("vgg-19", 32)
+    monkeypatch.setattr(imagenet_weights, "_color_network", lambda *_: color)
     model = build.build("vgg-19", 32, seed=0, weights="imagenet")
     received = np.asarray(imagenet_weights.first_convolution(model).kernel)
-    wanted = np.asarray(imagenet_weights.first_convolution(colour).kernel).sum(
-        axis=2, keepdims=True
-    )
+    wanted = np.asarray(imagenet_weights.first_convolution(color).kernel).sum(axis=2, keepdims=True)
     assert received.shape == (3, 3, 1, 64)
     np.testing.assert_allclose(received, wanted, atol=1e-6)
 
@@ -161,7 +159,7 @@ def test_offset_convolution_leaves_out_a_border_of_zeros():
 @pytest.fixture
 def weights_file(tmp_path) -> Path:
     path = tmp_path / "mobilenet_random_no_top.h5"
-    colour_network("mobilenet-v1", 32).save(path)
+    color_network("mobilenet-v1", 32).save(path)
     return path
 
 
@@ -180,8 +178,8 @@ def keras_home(tmp_path, monkeypatch) -> Path:
 
 def test_weights_can_come_from_a_file(weights_file):
     model = build.build("mobilenet-v1", 32, seed=2, weights=weights_file)
-    colour = colour_network("mobilenet-v1", 32)
-    wanted = ops.convert_to_numpy(colour(preprocessed("mobilenet-v1", gray_pixels(32))))
+    color = color_network("mobilenet-v1", 32)
+    wanted = ops.convert_to_numpy(color(preprocessed("mobilenet-v1", gray_pixels(32))))
     np.testing.assert_allclose(features(model, gray_pixels(32)), wanted, rtol=1e-4, atol=1e-5)
     # The classifier still comes from the seed.
     plain = build.build("mobilenet-v1", 32, seed=2)

@@ -244,7 +244,7 @@ def test_saliency_maps_enlarge_with_their_switch(opened):
     assert page.locator("#figure-4-overlay").is_checked()
 
 
-def test_the_colour_mode_can_be_chosen(opened):
+def test_the_color_mode_can_be_chosen(opened):
     page = opened("notebooks/table-1.html")
     seen = set()
     for _ in range(3):

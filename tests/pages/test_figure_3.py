@@ -22,7 +22,7 @@ def test_images_by_name(dataset):
     image = dataset.table["image"][row]
     assert figure_3.by_name(dataset, [finding], [image]) == {finding: row}
     absent = FINDINGS[int(dataset.labels[row].argmin())]
-    with pytest.raises(ValueError, match=rf"image {image} is labelled .*, not {absent}"):
+    with pytest.raises(ValueError, match=rf"image {image} is labeled .*, not {absent}"):
         figure_3.by_name(dataset, [absent], [image])
     with pytest.raises(ValueError, match=r"no image 'x\.png' among the"):
         figure_3.by_name(dataset, [finding], ["x.png"])

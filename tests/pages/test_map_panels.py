@@ -1,4 +1,4 @@
-"""The switch between radiograph, map and overlay: colours, edges, and what the page holds."""
+"""The switch between radiograph, map and overlay: colors, edges, and what the page holds."""
 
 import base64
 import io
@@ -48,7 +48,7 @@ def test_where_there_is_no_evidence_the_radiograph_shows():
     blended = map_panels.blend(image, np.zeros((6, 8)))
     np.testing.assert_array_equal(blended, np.repeat(image[..., None], 3, axis=2))
     strongest = map_panels.blend(image, np.ones((6, 8)))
-    expected = 0.2 * image[..., None] + 0.8 * map_panels.colours(np.ones((6, 8)))
+    expected = 0.2 * image[..., None] + 0.8 * map_panels.colors(np.ones((6, 8)))
     np.testing.assert_allclose(strongest, expected, atol=0.51)
 
 
@@ -68,17 +68,15 @@ def test_three_views_of_one_image_lie_on_each_other():
     assert set(views) == {"radiograph", "map", "overlay"}
     assert {pixels.shape for pixels in views.values()} == {(6, 8, 3)}
     assert (views["radiograph"] == 100).all()
+    np.testing.assert_allclose(views["map"][2, 3], map_panels.colors(np.ones((1, 1)))[0, 0], atol=6)
     np.testing.assert_allclose(
-        views["map"][2, 3], map_panels.colours(np.ones((1, 1)))[0, 0], atol=6
-    )
-    np.testing.assert_allclose(
-        views["map"][0, 0], map_panels.colours(np.zeros((1, 1)))[0, 0], atol=6
+        views["map"][0, 0], map_panels.colors(np.zeros((1, 1)))[0, 0], atol=6
     )
     np.testing.assert_allclose(views["overlay"][0, 0], 100, atol=6)
     assert text.count("aspect-ratio:8/6") == 1
 
 
-def test_the_switch_is_three_labelled_radio_buttons_and_no_script():
+def test_the_switch_is_three_labeled_radio_buttons_and_no_script():
     text = map_panels.switcher(
         [[panel(), panel()]], name="figure-4", caption="A & B", source="PHANTOM · x", view="map"
     ).data

@@ -141,6 +141,6 @@ def test_saliency_maps_are_figures_and_cells_are_found_one_by_one(tmp_path):
     assert warnings == ""
     assert 'caption-number">Figure M1.' in pages["page"]
     index = (tmp_path / "built" / "searchindex.js").read_text()
-    # The search takes word stems; neighbouring cells must not run together.
+    # The search takes word stems; neighboring cells must not run together.
     assert re.search(r'"hernia": \d', index)
     assert not re.search(r'"(hernia\w+|auchernia)"', index)

@@ -294,12 +294,12 @@ def test_densenet_walk_has_the_published_number_of_parameters():
     layers = list(training_time.densenet121_convolutions())
     assert len(layers) == 120
     assert layers[-1].side == 7
-    # Huang et al.'s ImageNet network: convolutions, two values a normalised channel, 1,000 classes.
+    # Huang et al.'s ImageNet network: convolutions, two values a normalized channel, 1,000 classes.
     ends = [layer for layer in layers if layer.kernel != 3]
-    normalised = sum(layer.inputs for layer in ends[1:]) + 64 + 58 * 128 + 1024
+    normalized = sum(layer.inputs for layer in ends[1:]) + 64 + 58 * 128 + 1024
     dense = 1024 * 1000 + 1000
     weights = sum(layer.weights for layer in layers)
-    assert weights + 2 * normalised + dense == 7_978_856
+    assert weights + 2 * normalized + dense == 7_978_856
 
 
 def test_convolutions_by_hand():

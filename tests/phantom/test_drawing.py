@@ -88,8 +88,8 @@ def test_a_finding_stays_where_it_was_at_the_next_visit():
     boxes = [
         draw(with_finding("Nodule", number=number), QUIET).boxes["Nodule"] for number in (0, 1)
     ]
-    centres = [np.array([x + width / 2, y + height / 2]) for x, y, width, height in boxes]
-    assert np.hypot(*(centres[0] - centres[1])) < 80
+    centers = [np.array([x + width / 2, y + height / 2]) for x, y, width, height in boxes]
+    assert np.hypot(*(centers[0] - centers[1])) < 80
     elsewhere = draw(with_finding("Nodule", patient=8), QUIET).boxes["Nodule"]
     assert elsewhere != boxes[0]
 

@@ -47,8 +47,8 @@ def test_a_specification_survives_its_dictionary():
 
 
 def test_an_unknown_knob_is_refused():
-    with pytest.raises(ValueError, match="unknown phantom knobs colour; allowed: images, size"):
-        PhantomSpecification.from_dict({"images": 1, "size": 64, "colour": "red"})
+    with pytest.raises(ValueError, match="unknown phantom knobs color; allowed: images, size"):
+        PhantomSpecification.from_dict({"images": 1, "size": 64, "color": "red"})
 
 
 def test_the_command_has_an_option_for_every_knob():

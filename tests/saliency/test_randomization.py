@@ -21,7 +21,7 @@ def pretended_training(model: keras.Model) -> keras.Model:
     return model
 
 
-def test_the_cascade_randomises_from_the_top_down():
+def test_the_cascade_randomizes_from_the_top_down():
     model = pretended_training(build.build("resnet-32", 32, seed=0))
     trained = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     names = list(trained)
@@ -51,7 +51,7 @@ def test_random_weights_are_those_of_the_generator():
         np.testing.assert_array_equal(one, two)
 
 
-def test_maps_of_a_randomised_network_differ():
+def test_maps_of_a_randomized_network_differ():
     model = pretended_training(build.build("resnet-32", 32, seed=0))
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8)
     before = saliency.gradient(model, "Mass", images)

@@ -354,7 +354,7 @@ def test_cam_plus_bias_is_the_logit(name):
 
 
 def test_enlarging_by_hand():
-    # From centres .25 and .75 to .125, .375, .625, .875: the outer two repeat the edge.
+    # From centers .25 and .75 to .125, .375, .625, .875: the outer two repeat the edge.
     small = np.array([[[0.0, 4.0]]])
     np.testing.assert_allclose(enlarge(small, (1, 4)), [[[0, 1, 3, 4]]])
     np.testing.assert_allclose(enlarge(np.full((1, 1, 1), 5.0), (3, 2)), np.full((1, 3, 2), 5.0))
@@ -556,7 +556,7 @@ def test_backends_give_nearly_the_same_maps_in_float32():
 
 
 def test_double_precision_reaches_every_layer():
-    """Keras normalises batches in float32 on JAX, and rescales by float32 on TensorFlow."""
+    """Keras normalizes batches in float32 on JAX, and rescales by float32 on TensorFlow."""
     image = keras.Input((4, 4, 1))
     scaled = keras.layers.Rescaling(1 / 127.5, -1.1)(image)
     normal = keras.layers.BatchNormalization(name="normal")(scaled)

@@ -163,7 +163,7 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     assert len(errors) == 6
     medians = errors.groupby("steps")["error"].median()
     assert medians[32] < medians[2]
-    table = saliency_trust.randomised(
+    table = saliency_trust.randomized(
         explained.model,
         "Mass",
         images,
@@ -178,34 +178,34 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     marked = marked_regions.choose(
         marked_regions.all_regions(study.prepared.dataset, study.split, 32), 2, 0
     )
-    scores = saliency_trust.localised(
+    scores = saliency_trust.localized(
         explained, marked, ["gradient", "cam"], settings, generator=np.random.default_rng(0)
     )
-    assert list(scores) == ["Gradient", "CAM", "centre", "random"]
+    assert list(scores) == ["Gradient", "CAM", "center", "random"]
     # Grouped by finding, yet in the order of the regions.
     alone = saliency.gradient(explained.model, marked[1].finding, explained.images[[marked[1].row]])
     expected = localization.score_maps(alone, "absolute", [marked[1]])
     assert scores["Gradient"]["energy"][1] == pytest.approx(expected["energy"][0], rel=1e-4)
     # Two regions of a finding are too few for an interval.
     beaten = saliency_trust.against_baselines(scores, ("pointing",), resamples=50)
-    assert set(beaten["over centre"]) == {"n/a"}
+    assert set(beaten["over center"]) == {"n/a"}
     assert set(beaten["better than both"]) == {"no"}
     monkeypatch.setattr(localization_tables, "LEAST_PATIENTS", 1)
     summary = localization_table(scores, resamples=50)
     beaten = saliency_trust.against_baselines(scores, ("pointing", "energy"), resamples=50)
     assert beaten["map"].tolist() == ["Gradient", "Gradient", "CAM", "CAM"]
-    difference = scores["CAM"]["energy"] - scores["centre"]["energy"]
+    difference = scores["CAM"]["energy"] - scores["center"]["energy"]
     by_finding = difference.groupby(scores["CAM"]["finding"], observed=True).mean().mean()
-    assert beaten["over centre"][3].startswith(f"{by_finding:+.2f} (")
+    assert beaten["over center"][3].startswith(f"{by_finding:+.2f} (")
     for figure in (
         trust_figures.completeness_errors({"ResNet-32": errors}, 0.01, 32),
-        trust_figures.randomisation(table, {"gradient": "Gradient", "cam": "CAM"}),
-        trust_figures.localisation(summary, ("pointing", "energy"), MEAN),
+        trust_figures.randomization(table, {"gradient": "Gradient", "cam": "CAM"}),
+        trust_figures.localization(summary, ("pointing", "energy"), MEAN),
     ):
         assert figure.axes
         plt.close(figure)
     with pytest.raises(ValueError, match="no marked regions"):
-        saliency_trust.localised(
+        saliency_trust.localized(
             explained, [], ["cam"], settings, generator=np.random.default_rng(0)
         )
 

@@ -42,13 +42,13 @@ def fitted_weights(chosen: keras.optimizers.Optimizer, penalty: float) -> np.nda
 
 def test_coupled_decay_is_an_l2_penalty_of_half_the_decay():
     coupled = fitted_weights(CoupledSGD(0.1, learning_rate=0.1, momentum=0.9), 0)
-    penalised = fitted_weights(keras.optimizers.SGD(0.1, momentum=0.9), 0.05)
+    penalized = fitted_weights(keras.optimizers.SGD(0.1, momentum=0.9), 0.05)
     decoupled = fitted_weights(keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1), 0)
-    np.testing.assert_allclose(coupled, penalised, rtol=1e-5)
+    np.testing.assert_allclose(coupled, penalized, rtol=1e-5)
     assert np.abs(coupled - decoupled).max() > 1e-3
 
 
-def test_the_recipe_reaches_the_optimiser():
+def test_the_recipe_reaches_the_optimizer():
     made = optimizer(Recipe(epochs=2, momentum=0.8, weight_decay=0.01), 3)
     assert made.momentum == pytest.approx(0.8)
     assert made.coupled_decay == pytest.approx(0.01)

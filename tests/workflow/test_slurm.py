@@ -206,9 +206,9 @@ def test_a_training_run_goes_through_slurm_and_on_after_it_was_cut_off(node, tmp
     assert started.returncode == 0, printed
 
     ended = ended_jobs(node)
-    prepared, cancelled, again = [ended[job] for job in submitted_jobs(printed)]
-    assert cancelled["JobId"] == running
-    assert cancelled["JobState"].startswith("CANCELLED")
+    prepared, canceled, again = [ended[job] for job in submitted_jobs(printed)]
+    assert canceled["JobId"] == running
+    assert canceled["JobState"].startswith("CANCELLED")
     assert (prepared["JobState"], again["JobState"]) == ("COMPLETED", "COMPLETED")
     assert all(job["Name"].startswith("chestkd_") for job in ended.values())
     assert (prepared["ProcCnt"], again["ProcCnt"]) == ("16", "8")
@@ -227,7 +227,7 @@ def test_a_training_run_goes_through_slurm_and_on_after_it_was_cut_off(node, tmp
     logs = tmp_path / "logs" / "rule_run" / key
     first_epochs = [
         int(re.findall(r"epoch (\d+)/40: loss", (logs / f"{job['JobId']}.log").read_text())[0])
-        for job in (cancelled, again)
+        for job in (canceled, again)
     ]
     assert first_epochs[0] == 1 < first_epochs[1]
     written = pd.Timestamp.fromtimestamp((run.folder / "run.json").stat().st_mtime)
