@@ -1,12 +1,14 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from entry_points import make_book
 
 REPOSITORY = Path(__file__).parents[1]
+sys.path.append(str(REPOSITORY / "benchmarks"))
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,11 @@
 """The table of agreement with three other libraries: every cell, to 1e-4 of the map's maximum."""
 
-import sys
-
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+import saliency_agreement
 
 from chestkd import saliency
 from chestkd.networks import backend
-
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
-import saliency_agreement
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 PATHS = {"integrated-gradients", "smoothgrad-integrated-gradients"}
