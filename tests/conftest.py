@@ -4,11 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 from entry_points import make_book
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.append(str(REPOSITORY / "benchmarks"))
+
+# A busy machine is slow, not wrong.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 
 @pytest.fixture(scope="session")
