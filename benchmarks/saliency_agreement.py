@@ -32,7 +32,7 @@ SAMPLES, SIGMA, SEED = 5, 0.2, 9
 # Of PAIR's sum over evenly spaced points, whose error falls as their number rises; for one map,
 # and for each noisy copy.
 PAIR_STEPS, PAIR_STEPS_SMOOTH = 10_000, 5_000
-CAPTUM_MAPS = Path(__file__).parents[1] / "tests" / "data" / "captum_maps.npz"
+CAPTUM_MAPS = Path(__file__).parents[1] / "tests" / "reference" / "captum_maps.npz"
 
 # (method, library) -> the largest difference
 Differences = dict[tuple[str, str], float]

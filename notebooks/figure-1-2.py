@@ -15,8 +15,8 @@
 #
 # Figure 1 of {cite}`ho2020` shows how a student learns from a teacher {cite}`hinton2015`, Figure 2
 # who teaches whom in each of the five strategies. Both are drawn here from the code that trains:
-# Figure 1 from the formula of the study's loss in `chestkd/losses.py`, Figure 2 from the table in
-# `chestkd/strategies.py`. They are this project's drawings, not copies of the paper's.
+# Figure 1 from the formula of the study's loss in `chestkd/distillation/losses.py`, Figure 2 from the table in
+# `chestkd/distillation/strategies.py`. They are this project's drawings, not copies of the paper's.
 #
 #     papermill notebooks/figure-1-2.py build/figure-1-2.ipynb -p preset quick
 #

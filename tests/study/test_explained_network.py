@@ -55,7 +55,8 @@ def test_the_network_that_was_asked_for(study, explained):
     assert explained.run.specification.network == "resnet-32"
     np.testing.assert_array_equal(explained.rows, study.split.test)
     scores = explained.run.scores()
-    np.testing.assert_allclose(explained.probabilities, 1 / (1 + np.exp(-scores["logits"])))
+    expected = 1 / (1 + np.exp(-scores["logits"].astype(np.float64)))
+    np.testing.assert_allclose(explained.probabilities, expected)
     row = int(explained.rows[1])
     assert explained.probability(row, "Mass") == explained.probabilities[1, 4]
     with pytest.raises(ValueError, match="is not a test image"):

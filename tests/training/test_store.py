@@ -15,7 +15,7 @@ def test_a_specification_survives_json():
     for asked in (BASE, taught):
         values = json.loads(json.dumps(asked.as_dict()))
         assert RunSpecification.from_dict(values) == asked
-        assert RunSpecification.from_dict(values).id == specification.id
+        assert RunSpecification.from_dict(values).id == asked.id
 
 
 def test_everything_that_changes_the_numbers_changes_the_id():
