@@ -40,11 +40,11 @@ def build(
     logits (N, 14), float32 under every dtype policy, one per finding of `FINDINGS`. The graph is
     flat: scaling, the network, global average pooling, one dense layer named "logits".
 
-    `seed` fixes every initial weight (`initialization.initialize`); no global random state is
-    read or changed. `weights` is None, "imagenet" (`imagenet.load_weights`; the dense layer still
-    comes from the seed) or the path of such a file. `scaling` is one of `Scaling`, by default
-    "unit", or "imagenet" where weights are given. `scaling="imagenet"` without weights gives the
-    same graph with random values, to be filled with a trained model's weights.
+    `seed` fixes every initial weight (`initial_weights.initialize`); no global random state is
+    read or changed. `weights` is None, "imagenet" (`imagenet_weights.load_weights`; the dense
+    layer still comes from the seed) or the path of such a file. `scaling` is one of `Scaling`, by
+    default "unit", or "imagenet" where weights are given. `scaling="imagenet"` without weights
+    gives the same graph with random values, to be filled with a trained model's weights.
 
     Raises ValueError for an unknown name, too small a size, a wrong scaling, or weights that the
     network has not.

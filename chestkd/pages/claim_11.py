@@ -1,6 +1,6 @@
 """C11 measured, from the page that compares maps with boxes to the page that judges claims.
 
-The numbers lie in `comparison.LOCALIZATION_EFFECTS` of the study's folder, with
+The numbers lie in `table_cells.LOCALIZATION_EFFECTS` of the study's folder, with
 `verdicts.EFFECT_COLUMNS`; a JSON file beside it says which run they are of, how the maps were made,
 and the hash of the table. A table whose hash is another one, or whose run is not among the study's,
 is refused: effects of another network are not this study's.

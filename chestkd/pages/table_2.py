@@ -36,7 +36,7 @@ def table2(cells: Cells) -> pd.DataFrame:
             index=False, name=None
         )
     }
-    # Where all runs are alike, `timing.origins` says it once.
+    # Where all runs are alike, `training_times.origins` says it once.
     mixed = len({run.record["dirty"] for cell in cells.values() for run in cell.runs.values()}) > 1
     rows = []
     for key in dict.fromkeys([*minutes, *cells]):

@@ -137,7 +137,7 @@ def comparable(runs: Iterable[Run], preset: Preset) -> list[Run]:
 def recorded_speeds(runs: Iterable[Run], here: Callable[[str], str]) -> dict[str, Speed]:
     """Median speed of each network over the ``runs`` made on this hardware.
 
-    ``here`` names the hardware at a precision, as `timing.hardware` does.
+    ``here`` names the hardware at a precision, as `training_times.hardware` does.
     """
     by_network: dict[str, list[Run]] = {}
     for run in runs:
