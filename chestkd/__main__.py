@@ -89,7 +89,7 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from chestkd.study.planning import plan_text
+    from chestkd.study.cost import plan_text
 
     study = _study(arguments)
     if arguments.runs:

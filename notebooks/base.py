@@ -28,15 +28,17 @@
 # It costs a few minutes on two cores with preset `quick`; a run that was made before is only read.
 
 # %% tags=["parameters", "hide-input"]
+from typing import Optional  # papermill does not read `float | None`
+
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
 network: str = "mobilenet-v1"  # a name in chestkd.networks.architectures
-split: str = ""  # image-wise, to see what its leak adds; empty: as the preset says
+split: Optional[str] = None  # image-wise, to see what its leak adds; None: as the preset says
 seed: int = 0  # draws the initial weights, the order of the images and the flips
-epochs: int = 0  # 0: as the preset says
-batch_size: int = 0  # 0: as the preset says
-rate: float = 0.0  # learning rate for a batch of 128; 0: as the preset says
+epochs: Optional[int] = None  # None: as the preset says
+batch_size: Optional[int] = None  # None: as the preset says
+rate: Optional[float] = None  # learning rate for a batch of 128; None: as the preset says
 
 # %% [markdown]
 # ## The run
@@ -55,8 +57,8 @@ page.curves(". The epoch with the highest validation AUC is kept.")
 # ## On the test images
 #
 # The area under the ROC curve of each finding, exact, with a 95 % interval from a bootstrap over
-# patients. Unless the split is image-wise, the network never saw these
-# patients, and nothing was chosen by them.
+# patients. Unless the split is image-wise, the network never saw these patients, and nothing was
+# chosen by them.
 
 # %% tags=["hide-input"]
 page.aucs()

@@ -26,18 +26,20 @@
 # It costs what base training of the student costs, once the teacher is there.
 
 # %% tags=["parameters", "hide-input"]
+from typing import Optional  # papermill does not read `float | None`
+
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
 network: str = "mobilenet-v1"  # the network that is trained
 teacher: str = "densenet-121"  # the network whose base run teaches it
-alpha: float = -1.0  # weight of the teacher's term, 0 to 1; -1: as the preset says
-temperature: float = 0.0  # 0: as the preset says
-loss: str = ""  # sigmoid, softmax-eq5, softmax-eq7 or softmax-eq8; empty: as the preset says
+alpha: Optional[float] = None  # weight of the teacher's term, 0 to 1; None: as the preset says
+temperature: Optional[float] = None  # above 0; None: as the preset says
+loss: Optional[str] = None  # a name in chestkd.distillation.formulas; None: as the preset says
 seed: int = 0  # draws the initial weights, the order of the images and the flips
-epochs: int = 0  # 0: as the preset says
-batch_size: int = 0  # 0: as the preset says
-rate: float = 0.0  # learning rate for a batch of 128; 0: as the preset says
+epochs: Optional[int] = None  # None: as the preset says
+batch_size: Optional[int] = None  # None: as the preset says
+rate: Optional[float] = None  # learning rate for a batch of 128; None: as the preset says
 
 # %% [markdown]
 # ## The run
@@ -55,7 +57,7 @@ page.curves(", and the same network without a teacher. The losses differ in what
 # %% [markdown]
 # ## On the test images
 #
-# The difference to base training is paired: the same patients are drawn for both.
+# The difference from base training is paired: both are scored on the same resamples of patients.
 
 # %% tags=["hide-input"]
 page.against()

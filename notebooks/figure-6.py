@@ -38,8 +38,9 @@ seed: int = -1  # the seed of its runs; -1: the first of the preset
 from IPython.display import Markdown
 
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages import figure_6, figures, html
+from chestkd.pages import figure_6, html
 from chestkd.pages.parameters import check_parameters
+from chestkd.pages.run import learning_curves
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import open_study
 
@@ -118,7 +119,7 @@ if histories:
         for each, history in histories.items()
     )
     shown = html.figure(
-        figures.learning_curves(histories),
+        learning_curves(histories),
         name="figure-6-loss",
         caption=f"Loss and validation AUC of {title} by epoch, on {name}.",
         source=source,

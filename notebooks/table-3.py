@@ -31,8 +31,9 @@ allow_partial: bool = False  # go on with the images that are there and can be d
 # %% tags=["hide-input"]
 from chestkd.evaluation.auc import MEAN
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages import figures, html, table_3
+from chestkd.pages import html, table_3
 from chestkd.pages.parameters import check_parameters
+from chestkd.pages.run import auc_intervals
 from chestkd.paper import published
 from chestkd.study.study import open_study
 
@@ -76,7 +77,7 @@ means = "; ".join(
 shown = "No run is there to draw."
 if measured:
     shown = html.figure(
-        figures.auc_intervals(measured),
+        auc_intervals(measured),
         name="table-3-intervals",
         caption=f"The measured columns, on {name}.",
         source=source,

@@ -59,21 +59,31 @@ def split(dataset: Dataset, name: str, *, seed: int = 0) -> Split:
     Raises SplitError for another name, for a patient in two parts, for an empty part, and for a
     community split of patients that are not NIH's.
     """
+    parts = assign_parts(dataset.name, dataset.table, name, seed=seed)
+    rows = {part: np.flatnonzero(parts == part).astype(np.int64) for part in PARTS}
+    fingerprint = _fingerprint(dataset.table["image"], parts)
+    return Split(name, **rows, fingerprint=fingerprint, seed=seed, leaks=name == IMAGE_WISE)
+
+
+def assign_parts(dataset_name: str, table: pd.DataFrame, name: str, *, seed: int = 0) -> np.ndarray:
+    """The part that `split` puts each of N images into, (N,): "train", "validation" or "test".
+
+    ``table`` (N rows) needs the columns image, patient and listed of `Dataset.table` only.
+    """
     if name not in SPLITS:
         raise SplitError(f"unknown split {name!r}; allowed: {', '.join(SPLITS)}")
     generator = np.random.default_rng(seed)
+    patients = table["patient"].to_numpy()
     if name == "official":
-        parts = _official(dataset, generator)
+        parts = _official(patients, table["listed"].to_numpy(str), generator)
     elif name == "community":
-        parts = _community(dataset)
+        parts = _community(dataset_name, table)
     elif name == "random":
-        parts = _draw(dataset.table["patient"].to_numpy(), generator)
+        parts = _draw(patients, generator)
     else:
-        parts = _draw(np.arange(len(dataset)), generator)
-    leaks = name == IMAGE_WISE
-    _check(dataset, name, parts, leaks)
-    rows = {part: np.flatnonzero(parts == part).astype(np.int64) for part in PARTS}
-    return Split(name, **rows, fingerprint=_fingerprint(dataset, parts), seed=seed, leaks=leaks)
+        parts = _draw(np.arange(len(table)), generator)
+    _check(patients, name, parts)
+    return parts
 
 
 def require_same_split(trained: str, evaluated: str, what: str = "these weights") -> None:
@@ -99,31 +109,32 @@ def patient_table() -> pd.DataFrame:
         return pd.read_csv(file, compression="gzip", index_col="patient_id")
 
 
-def _official(dataset: Dataset, generator: np.random.Generator) -> np.ndarray:
-    patients = dataset.table["patient"].to_numpy()
-    train_val = (dataset.table["listed"] == "train_val").to_numpy()
+def _official(
+    patients: np.ndarray, listed: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    train_val = listed == "train_val"
     drawn = _draw_groups(patients[train_val], (OFFICIAL_VALIDATION_SHARE,), generator)
-    parts = np.full(len(dataset), "test", "<U10")
+    parts = np.full(len(patients), "test", "<U10")
     parts[train_val] = np.where(drawn == 0, "validation", "train")
     return parts
 
 
-def _community(dataset: Dataset) -> np.ndarray:
-    if dataset.name != NIH_NAME:
+def _community(dataset_name: str, table: pd.DataFrame) -> np.ndarray:
+    if dataset_name != NIH_NAME:
         raise SplitError(
-            f"the community split is of {NIH_NAME}'s patients, not of {dataset.name}'s; "
+            f"the community split is of {NIH_NAME}'s patients, not of {dataset_name}'s; "
             "use official or random"
         )
-    known = patient_table().reindex(dataset.table["patient"])
+    known = patient_table().reindex(table["patient"])
     expected = known["official"].fillna("no list").to_numpy(str)
-    listed = dataset.table["listed"].to_numpy(str)
+    listed = table["listed"].to_numpy(str)
     other = expected != listed
     if other.any():
         row = int(other.argmax())
         raise SplitError(
             f"these are not {NIH_NAME}'s patients, so there is no community split of them: "
-            f"{dataset.table['image'][row]} is in the list {listed[row]}, but by the "
-            f"{len(patient_table()):,}-patient table patient {dataset.table['patient'][row]} is "
+            f"{table['image'][row]} is in the list {listed[row]}, but by the "
+            f"{len(patient_table()):,}-patient table patient {table['patient'][row]} is "
             f"in {expected[row]}"
         )
     return known["community"].replace("val", "validation").to_numpy(str)
@@ -152,17 +163,17 @@ def _draw_groups(
     return drawn[group]
 
 
-def _check(dataset: Dataset, name: str, parts: np.ndarray, leaks: bool) -> None:
+def _check(patients: np.ndarray, name: str, parts: np.ndarray) -> None:
     for part in PARTS:
         if not (parts == part).any():
             raise SplitError(
-                f"the {part} part of the {name} split is empty: {len(dataset):,} images of "
-                f"{dataset.table['patient'].nunique():,} patients are too few, or all in one part"
+                f"the {part} part of the {name} split is empty: {len(patients):,} images of "
+                f"{len(np.unique(patients)):,} patients are too few, or all in one part"
             )
-    if leaks:
+    if name == IMAGE_WISE:
         return
-    parts_of = pd.Series(parts).groupby(dataset.table["patient"]).unique()
-    shared = parts_of[parts_of.str.len() > 1]
+    parts_by_patient = pd.Series(parts).groupby(patients).unique()
+    shared = parts_by_patient[parts_by_patient.str.len() > 1]
     if len(shared):
         raise SplitError(
             f"the {name} split leaks: {len(shared):,} patients have images in two parts, such as "
@@ -170,6 +181,6 @@ def _check(dataset: Dataset, name: str, parts: np.ndarray, leaks: bool) -> None:
         )
 
 
-def _fingerprint(dataset: Dataset, parts: np.ndarray) -> str:
-    lines = [f"{image} {part}" for image, part in zip(dataset.table["image"], parts, strict=True)]
+def _fingerprint(images: pd.Series, parts: np.ndarray) -> str:
+    lines = [f"{image} {part}" for image, part in zip(images, parts, strict=True)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -18,6 +18,8 @@ from typing import Any
 
 from keras import ops
 
+from chestkd.distillation.formulas import FORMULAS
+
 Tensor = Any  # a tensor of the backend in use, or a NumPy array
 
 
@@ -124,14 +126,9 @@ def soft_softmax(student_logits: Tensor, teacher_logits: Tensor, temperature: fl
     return -ops.sum(ops.softmax(teacher, axis=-1) * ops.log_softmax(student, axis=-1), axis=-1)
 
 
-# The total losses by the names that a run's specification uses.
+# Each formula's function is named after it: "softmax-eq5" is `softmax_eq5`.
 LOSSES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
-    {
-        "sigmoid": sigmoid,
-        "softmax-eq5": softmax_eq5,
-        "softmax-eq7": softmax_eq7,
-        "softmax-eq8": softmax_eq8,
-    }
+    {name: globals()[name.replace("-", "_")] for name in FORMULAS}
 )
 
 

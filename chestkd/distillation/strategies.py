@@ -18,9 +18,9 @@ class Strategy:
     panel: str
     # Whose test AUC the strategy is judged by: the network that is trained last.
     taught: Role
-    # Whose outputs it learns from, besides the labels; None: from nobody's.
+    # Whose outputs it learns from, besides the labels; None: the labels alone.
     by: Role | None
-    # Whether the one that teaches was stopped a quarter of the way through its own training.
+    # Whether the teacher was stopped a quarter of the way through its own training.
     defective: bool
     # One sentence for readers.
     meaning: str
@@ -72,8 +72,8 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 )
 
 # Standard and reversed distillation of a network by itself are the procedure of self-training
-# under one loss. They run from other seeds, so that their spread is the noise between runs that
-# the paper's three numbers for DenseNet-121 stand for.
+# with one loss. They run from other seeds, so that their spread measures the noise between runs,
+# as the paper's three numbers for DenseNet-121 do.
 _OWN_COPY_SEED = {"standard": 1000, "reversed": 2000}
 
 

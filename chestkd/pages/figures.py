@@ -1,7 +1,5 @@
 """Figures of the data and of the runs. Each function returns a matplotlib figure."""
 
-from collections.abc import Mapping
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -94,42 +92,3 @@ def draw_boxes(axes: Axes, boxes: pd.DataFrame) -> None:
     for x, y, width, height in boxes[["x", "y", "w", "h"]].to_numpy(float):
         outline = Rectangle((x, y), width, height, fill=False, edgecolor=_BOX_COLOR, linewidth=1.2)
         axes.add_patch(outline)
-
-
-def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Loss and AUC by epoch for one or more runs, training dashed and validation solid."""
-    figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
-    for color, (title, history) in zip(_COLORS, histories.items(), strict=False):
-        style = {"color": color, "marker": "." if len(history) < 20 else None}
-        losses.plot(history["epoch"], history["loss"], "--", **style)
-        losses.plot(history["epoch"], history["validation_loss"], **style)
-        areas.plot(history["epoch"], history["validation_auc"], label=title, **style)
-    losses.plot([], [], "--", color="gray", label="training")
-    losses.plot([], [], color="gray", label="validation")
-    losses.set(xlabel="epoch", ylabel="loss (cross-entropy)")
-    areas.set(xlabel="epoch", ylabel="validation AUC, mean of the findings")
-    for axes in (losses, areas):
-        axes.legend(frameon=False, fontsize=8)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    sns.despine(figure)
-    figure.tight_layout()
-    return figure
-
-
-def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """AUC of every finding with its interval, one color a run, highest mean on top."""
-    rows = next(iter(tables.values()))["finding"]
-    figure, axes = plt.subplots(figsize=(7, 4.6))
-    for index, (color, (title, table)) in enumerate(zip(_COLORS, tables.items(), strict=False)):
-        at = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
-        errors = np.abs(table[["low", "high"]].to_numpy().T - table["auc"].to_numpy())
-        axes.errorbar(
-            table["auc"], at, xerr=errors, fmt="o", ms=4, lw=1.2, color=color, label=title
-        )
-    axes.set_yticks(np.arange(len(rows)), [readable(name) for name in rows])
-    axes.invert_yaxis()
-    axes.axvline(0.5, color="gray", lw=0.8, ls=":")
-    axes.set(xlabel="AUC on the test images, 95 % interval over patients")
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
-    sns.despine(figure)
-    return figure

@@ -1,4 +1,4 @@
-"""Percent scripts as notebooks: papermill reads them, and refuses parameters it does not know.
+"""Percent scripts as notebooks: papermill reads them, and unknown parameters are refused.
 
 The only source of a notebook is its `.py` file. `papermill notebooks/base.py out.ipynb -p ...`
 works because the class below is registered under papermill's entry point. papermill itself only
@@ -9,7 +9,7 @@ after its parameters cell.
 import ast
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from chestkd.training.checked_dataclasses import convert
 
@@ -56,10 +56,10 @@ class PercentScripts:
 def check_parameters() -> dict[str, Any]:
     """Check the values injected by papermill against the parameters cell; call it right after.
 
-    Reads the source of the cells executed so far: the first holds the parameters as
+    Reads the source of the cells executed so far: the first declares the parameters as
     ``name: type = value  # help``, a later one starting with ``# Parameters`` was injected.
-    A whole number given for a float becomes one. Returns all parameters. Raises ValueError for an
-    unknown name or a value of another type.
+    A whole number given for a float becomes one. Returns all parameters; None is a value of those
+    declared as ``Optional`` only. Raises ValueError for an unknown name or a value of another type.
     """
     from IPython import get_ipython
 
@@ -86,9 +86,9 @@ def declared_parameters(path: Path) -> dict[str, Any]:
 
 
 def declared_and_injected(sources: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Names with their types from the parameters cell, and the names papermill assigned.
+    """Names with their types from the parameters cell, and the names that papermill assigned.
 
-    The parameters cell is the one that holds annotated assignments only.
+    The parameters cell has annotated assignments only, and imports for its types.
     """
     declared: dict[str, Any] = {}
     injected: list[str] = []
@@ -99,13 +99,16 @@ def declared_and_injected(sources: list[str]) -> tuple[dict[str, Any], list[str]
             continue  # a cell magic, or a cell that failed
         if source.lstrip().startswith("# Parameters"):
             injected += _assigned(statements)
-        elif statements and all(isinstance(each, ast.AnnAssign) for each in statements):
-            declared |= {
-                ast.unparse(each.target): eval(ast.unparse(each.annotation))
-                for each in statements
-                if isinstance(each, ast.AnnAssign)
-            }
+            continue
+        statements = [each for each in statements if not isinstance(each, ast.ImportFrom)]
+        annotated = [each for each in statements if isinstance(each, ast.AnnAssign)]
+        if len(annotated) == len(statements):
+            declared |= {ast.unparse(each.target): _type(each.annotation) for each in annotated}
     return declared, injected
+
+
+def _type(annotation: ast.expr) -> Any:
+    return eval(ast.unparse(annotation), {"Optional": Optional})
 
 
 def _assigned(statements: list[ast.stmt]) -> list[str]:

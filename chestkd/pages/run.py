@@ -1,27 +1,39 @@
-"""What a strategy's notebook opens: its run, and the runs that it is held against."""
+"""The page of one run: what ran, its curves and AUCs, and the runs that it is compared with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
 from IPython.display import HTML
+from matplotlib.figure import Figure
 
 from chestkd.distillation.strategies import STRATEGIES
+from chestkd.evaluation.auc import compare
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages import report
+from chestkd.pages import html, table_3
+from chestkd.pages.figures import readable
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import Study, open_study
 from chestkd.training.store import Run
+from chestkd.workspace import duration
+
+AUC_FORMATS = dict.fromkeys(("auc", "low", "high"), ".3f")
+_COLORS = sns.color_palette("colorblind")
+_NO_SCORES = HTML("<p>The loss stopped being finite, so there is no network to score.</p>")
 
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run with what the reader compares it with; each method shows one part of the page."""
+    """One run and those it is compared with; each method shows one part of the page."""
 
     study: Study
     planned: PlannedRun
     run: Run
-    # Title to run: the same network's base run, and the teacher; none of a base run.
+    # Title to run: the same network's base run, then the teacher; none for a base run.
     references: Mapping[str, Run]
 
     @property
@@ -30,72 +42,185 @@ class RunPage:
         return _title(self.planned)
 
     @property
-    def _own_base(self) -> dict[str, Run]:
-        """The first reference: the same network without a teacher."""
-        return dict(list(self.references.items())[:1])
+    def _with_base(self) -> dict[str, Run]:
+        """This run and, where it was taught, the same network without a teacher."""
+        return {self.title: self.run, **dict(list(self.references.items())[:1])}
 
     def facts(self) -> None:
         """Print what ran, on how much, for how long, where, and who taught it."""
-        report.facts(self.run)
-        report.taught_by(self.run)
+        record, teaching = self.run.record, self.run.specification.teaching
+        counts = ", ".join(f"{count:,} {part}" for part, count in record["data"]["images"].items())
+        print(f"run {self.run.id}: {record['status']}")
+        print(f"{record['parameters']:,} parameters; images: {counts}")
+        print(
+            f"{duration(record['training_seconds'])} of training on {', '.join(record['devices'])} "
+            f"({record['machine']['processor']}, {record['machine']['cores']} cores), "
+            f"{record['backend']}"
+        )
+        if teaching is None:
+            return
+        seconds = record.get("teaching_seconds")
+        spent = "" if seconds is None else f"; its outputs took this run {seconds:.1f} s"
+        print(
+            f"taught by {teaching.teacher}, loss {teaching.loss}, alpha {teaching.alpha:g}, "
+            f"temperature {teaching.temperature:g}{spent}"
+        )
 
     def curves(self, caption: str) -> HTML:
-        """Its learning curves, and the base run's."""
-        runs = {self.title: self.run, **self._own_base}
-        return report.curves(self.study, runs, self.planned.key, f"{self.title}{caption}")
+        """Its learning curves, and the base run's; ``caption`` follows the run's title."""
+        runs = self._with_base
+        histories = {title: run.history() for title, run in runs.items()}
+        described = "; ".join(
+            f"{title}: {len(history)} epochs, validation AUC highest in epoch "
+            f"{runs[title].record['selected_epoch']} ({history['validation_auc'].max():.3f})"
+            for title, history in histories.items()
+        )
+        return html.figure(
+            learning_curves(histories),
+            name=f"{self.planned.key}-curves",
+            caption=f"{self.title}{caption}",
+            source=self.study.caption(runs=len(runs)),
+            alt=f"Loss and validation AUC by epoch. {described}.",
+        )
 
     def against(self) -> HTML:
-        """Its mean test AUC, and the paired differences to the references."""
-        return report.against(self.study, self.run, self.title, self.references, self.planned.key)
+        """Its mean test AUC, and the paired differences from the references."""
+        if self.run.diverged:
+            return _NO_SCORES
+        compared = {self.title: self.run, **self.references}
+        return html.table(
+            pd.DataFrame([self._row(title, run) for title, run in compared.items()]),
+            name=f"{self.planned.key}-against",
+            caption=f"Mean test AUC, and {self.title} minus each of the others on the same "
+            "resamples of patients, in points of AUC x 100.",
+            source=self.study.caption(runs=len(compared)),
+            formats={"mean AUC": ".4f"},
+        )
+
+    def _row(self, title: str, run: Run) -> dict[str, object]:
+        if run.diverged:
+            return {"run": title, "mean AUC": np.nan, "difference": "diverged"}
+        mean = self._auc_table(run)["auc"].iloc[-1]
+        difference = "" if run is self.run else self._difference(run)
+        return {"run": title, "mean AUC": mean, "difference": difference}
+
+    def _difference(self, reference: Run) -> str:
+        own, other = self.run.scores(), reference.scores()
+        difference = compare(
+            own["labels"],
+            own["logits"],
+            other["logits"],
+            own["patients"],
+            resamples=self.study.preset.resamples,
+        )
+        points = [100 * bound for bound in (difference.value, difference.low, difference.high)]
+        return "{:+.2f} ({:+.2f} to {:+.2f})".format(*points)
 
     def aucs(self) -> HTML:
-        """Its test AUC of each finding."""
-        return report.aucs(self.study, self.run, self.title, self.planned.key)
+        """Its test AUC of each finding, or the reason why there is none."""
+        if self.run.diverged:
+            return _NO_SCORES
+        return html.table(
+            self._auc_table(self.run),
+            name=f"{self.planned.key}-auc",
+            caption=f"Test AUC of {self.title}, with 95 % intervals over patients.",
+            source=self.study.caption(runs=1),
+            formats=AUC_FORMATS,
+        )
 
     def intervals(self) -> HTML:
         """The same as points with intervals, beside the base run's."""
-        runs = {self.title: self.run, **self._own_base}
-        return report.intervals(self.study, runs, self.planned.key)
+        scored = {title: run for title, run in self._with_base.items() if not run.diverged}
+        tables = {title: self._auc_table(run) for title, run in scored.items()}
+        if not tables:
+            return _NO_SCORES
+        means = "; ".join(f"{title} {table['auc'].iloc[-1]:.3f}" for title, table in tables.items())
+        return html.figure(
+            auc_intervals(tables),
+            name=f"{self.planned.key}-intervals",
+            caption="Test AUC of each finding. The dotted line is chance.",
+            source=self.study.caption(runs=len(tables)),
+            alt=f"AUC of each finding with its 95 % interval. Means: {means}.",
+        )
+
+    def _auc_table(self, run: Run) -> pd.DataFrame:
+        return table_3.run_auc_table(run, resamples=self.study.preset.resamples)
 
 
 def open_page(strategy: str, parameters: Mapping[str, Any]) -> RunPage:
-    """Make or read the run that a strategy's notebook was asked for, and those before it.
+    """Make or read the run that a strategy's notebook asks for, and those that it needs.
 
     ``parameters`` are the notebook's, as `chestkd.pages.parameters.check_parameters` returns them;
-    those that it does not have are left to the preset. A teacher that was not trained yet is
-    trained. Raises ValueError for an unknown strategy.
+    None and what it does not have are left to the preset. A teacher that is not trained yet is
+    trained. Raises ValueError for an unknown strategy or loss, and for a value out of range.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}; allowed: {', '.join(STRATEGIES)}")
-    given = dict(parameters)
-    study = open_study(given["preset"], given["data"], allow_partial=given["allow_partial"])
-    planned = _planned(strategy, given)
+    study = open_study(
+        parameters["preset"], parameters["data"], allow_partial=parameters["allow_partial"]
+    )
+    planned = _planned(strategy, parameters)
+    specification = study.specification(planned, loss=parameters.get("loss")).with_recipe(
+        **{name: parameters[name] for name in ("epochs", "batch_size", "rate")}
+    )
     references: dict[str, Run] = {}
     if planned.base is not None:
         own = PlannedRun("base", planned.network, planned.seed)
         references[_title(own)] = study.make(study.specification(own))
         if planned.base != own:
-            teaching = study.make(study.specification(planned.base))
-            references[f"{_title(planned.base)} (the teacher)"] = teaching
-    specification = study.specification(planned, loss=given.get("loss") or None).with_recipe(
-        epochs=given["epochs"] or None,
-        batch_size=given["batch_size"] or None,
-        rate=given["rate"] or None,
-    )
+            teacher = study.make(study.specification(planned.base))
+            references[f"{_title(planned.base)} (the teacher)"] = teacher
     return RunPage(study, planned, study.make(specification), references)
 
 
-def _planned(strategy: str, given: Mapping[str, Any]) -> PlannedRun:
-    network, seed = given["network"], given["seed"]
+def _planned(strategy: str, parameters: Mapping[str, Any]) -> PlannedRun:
+    network, seed = parameters["network"], parameters["seed"]
     if STRATEGIES[strategy].by is None:
-        return PlannedRun(strategy, network, seed, split=given.get("split") or None)
+        return PlannedRun(strategy, network, seed, split=parameters.get("split"))
     # Self-training has no parameter `teacher`: it is the network itself.
-    teacher = given.get("teacher", network)
-    return PlannedRun(strategy, network, seed, teacher).with_distillation(
-        given["alpha"], given["temperature"]
-    )
+    planned = PlannedRun(strategy, network, seed, parameters.get("teacher", network))
+    return planned.with_distillation(parameters["alpha"], parameters["temperature"])
 
 
 def _title(planned: PlannedRun) -> str:
     split = f", {planned.split} split" if planned.split else ""
     return f"{NETWORKS[planned.network].title}, {planned.strategy}{split}"
+
+
+def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Loss and AUC by epoch, one color a run, training dashed and validation solid."""
+    figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
+    for color, (title, history) in zip(_COLORS, histories.items(), strict=False):
+        style = {"color": color, "marker": "." if len(history) < 20 else None}
+        losses.plot(history["epoch"], history["loss"], "--", **style)
+        losses.plot(history["epoch"], history["validation_loss"], **style)
+        areas.plot(history["epoch"], history["validation_auc"], label=title, **style)
+    losses.plot([], [], "--", color="gray", label="training")
+    losses.plot([], [], color="gray", label="validation")
+    losses.set(xlabel="epoch", ylabel="loss (cross-entropy)")
+    areas.set(xlabel="epoch", ylabel="validation AUC, mean of the findings")
+    for axes in (losses, areas):
+        axes.legend(frameon=False, fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
+
+
+def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """AUC of every finding with its interval, one color a run, in the order of the tables."""
+    rows = next(iter(tables.values()))["finding"]
+    figure, axes = plt.subplots(figsize=(7, 4.6))
+    for index, (color, (title, table)) in enumerate(zip(_COLORS, tables.items(), strict=False)):
+        heights = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
+        errors = np.abs(table[["low", "high"]].to_numpy().T - table["auc"].to_numpy())
+        axes.errorbar(
+            table["auc"], heights, xerr=errors, fmt="o", ms=4, lw=1.2, color=color, label=title
+        )
+    axes.set_yticks(np.arange(len(rows)), [readable(name) for name in rows])
+    axes.invert_yaxis()
+    axes.axvline(0.5, color="gray", lw=0.8, ls=":")
+    axes.set(xlabel="AUC on the test images, 95 % interval over patients")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    sns.despine(figure)
+    return figure

@@ -9,12 +9,7 @@ from chestkd.pages.table_1 import title
 from chestkd.paper import published
 from chestkd.paper.comparisons import RunKey
 from chestkd.study.table_cells import NOT_PLANNED, Cell, Cells
-from chestkd.study.training_times import (
-    hardware,
-    images_per_second,
-    procedure_seconds,
-    teaching_run,
-)
+from chestkd.study.training_times import images_per_second, procedure_seconds, teaching_run
 from chestkd.training.store import Run
 
 _TIMES = ("minutes", "images/s", "ratio", "ratio by images/s", "minutes in all", "ratio in all")
@@ -57,11 +52,10 @@ def _times(key: RunKey, cells: Cells, mixed: bool) -> dict:
     times = pd.DataFrame(
         [_time(run, bases.get(seed), cells, seed) for seed, run in cell.runs.items()]
     )
-    records = [run.record for run in cell.runs.values()]
     return {
         **times.mean().to_dict(),
         "runs": len(cell.runs),
-        "hardware": "; ".join(sorted({hardware(record) for record in records})),
+        "hardware": "; ".join(sorted({run.hardware for run in cell.runs.values()})),
         "note": "; ".join(filter(None, [cell.note, *_notes(cell, bases, mixed)])),
     }
 
@@ -80,7 +74,7 @@ def _time(run: Run, base: Run | None, cells: Cells, seed: int) -> dict[str, floa
 
 
 def _same_hardware(run: Run, other: Run | None) -> bool:
-    return other is not None and hardware(run.record) == hardware(other.record)
+    return other is not None and run.hardware == other.hardware
 
 
 def _notes(cell: Cell, bases: Mapping[int, Run], mixed: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """The runs of a preset, each once, in an order in which they can be made."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from chestkd.data.splits import IMAGE_WISE
 from chestkd.distillation.strategies import STRATEGIES, roles, run_seed
@@ -60,17 +61,17 @@ class PlannedRun:
         """The base run that teaches this one, of the same seed."""
         return None if self.teacher is None else PlannedRun("base", self.teacher, self.seed)
 
-    def with_distillation(self, alpha: float, temperature: float) -> "PlannedRun":
-        """A copy with alpha and temperature of its own; -1 and 0 leave both to the preset.
+    def with_distillation(self, alpha: float | None, temperature: float | None) -> "PlannedRun":
+        """A copy with alpha and temperature of its own; None and None leave both to the preset.
 
         Raises ValueError where only one of them is given, or one is out of range.
         """
-        if alpha < 0 and temperature <= 0:
+        if alpha is None and temperature is None:
             return self
-        if not 0 <= alpha <= 1 or not 0 < temperature < float("inf"):
+        if alpha is None or temperature is None or not (0 <= alpha <= 1 and 0 < temperature < inf):
             raise ValueError(
                 "give both alpha in [0, 1] and temperature above 0, or neither; received "
-                f"alpha {alpha:g} and temperature {temperature:g}"
+                f"alpha {alpha} and temperature {temperature}"
             )
         return replace(self, alpha=alpha, temperature=temperature)
 
@@ -91,8 +92,8 @@ class PlannedRun:
         data: str,
         scaling: tuple[float, float] | None = None,
         *,
-        alpha: float,
-        temperature: float,
+        alpha: float | None = None,
+        temperature: float | None = None,
         loss: str | None = None,
         recipe: Recipe | None = None,
     ) -> RunSpecification:
@@ -100,19 +101,23 @@ class PlannedRun:
 
         ``alpha`` and ``temperature`` are used where the run itself names none; ``loss`` and
         ``recipe`` replace the preset's. The teacher is always the preset's own base run.
+
+        Raises ValueError for a taught run without alpha or temperature.
         """
         teaching = None
         if self.base is not None and self.teacher is not None:
-            base = self.base.specification(
-                preset, data, scaling, alpha=alpha, temperature=temperature
-            )
+            alpha = alpha if self.alpha is None else self.alpha
+            temperature = temperature if self.temperature is None else self.temperature
+            if alpha is None or temperature is None:
+                raise ValueError(f"{self.key} needs alpha and temperature")
+            base = self.base.specification(preset, data, scaling)
             teaching = Teaching(
                 teacher=base.id,
                 network=self.teacher,
                 defective=STRATEGIES[self.strategy].defective,
                 loss=loss or preset.distillation.loss,
-                alpha=alpha if self.alpha is None else self.alpha,
-                temperature=temperature if self.temperature is None else self.temperature,
+                alpha=alpha,
+                temperature=temperature,
             )
         return RunSpecification(
             strategy=self.strategy,

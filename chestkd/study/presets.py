@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from chestkd import workspace
+from chestkd.distillation.formulas import FORMULAS
 from chestkd.distillation.strategies import STRATEGIES
 from chestkd.networks.architectures import NETWORKS
 from chestkd.phantom.specification import PhantomSpecification
 from chestkd.training.checked_dataclasses import from_mapping
-from chestkd.training.specification import LOSSES, Recipe
+from chestkd.training.specification import Recipe
 
 FOLDER = Path("workflow", "presets")
 
@@ -29,11 +30,11 @@ class Distillation:
     temperature: tuple[float, ...] = (4.0,)
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ValueError(f"unknown loss {self.loss!r}; allowed: {', '.join(LOSSES)}")
+        if self.loss not in FORMULAS:
+            raise ValueError(f"unknown loss {self.loss!r}; allowed: {', '.join(FORMULAS)}")
         if not self.alpha or any(not 0 <= alpha <= 1 for alpha in self.alpha):
             raise ValueError(f"alpha must lie in [0, 1], not {list(self.alpha)}")
-        if not self.temperature or any(not 0 < each < math.inf for each in self.temperature):
+        if not self.temperature or any(not 0 < value < math.inf for value in self.temperature):
             raise ValueError(f"temperature must be above 0, not {list(self.temperature)}")
 
     @property
@@ -49,7 +50,7 @@ class Preset:
     name: str
     # One sentence for the book.
     purpose: str
-    # The phantom that stands in where no data set is given.
+    # The phantom that is used where no data set is given.
     phantom: PhantomSpecification
     split: str
     # Side of the square input in pixels.
@@ -66,7 +67,7 @@ class Preset:
     distillation: Distillation = Distillation()
     seeds: tuple[int, ...] = (0,)
     split_seed: int = 0
-    # Networks whose base run is made on the image-wise split, too, to see what its leak adds.
+    # Networks that are also trained on the image-wise split, to see what its leak adds.
     image_wise: tuple[str, ...] = ()
     # None: random initial weights; "imagenet", or a weights file.
     weights: str | None = None
@@ -112,7 +113,7 @@ class Preset:
             raise ValueError("a grid over alpha and temperature needs students and teachers")
 
     def recipe_of(self, network: str) -> Recipe:
-        """How a network is trained, whoever teaches it."""
+        """How a network is trained, with or without a teacher."""
         return self.recipes.get(network, self.recipe)
 
     @property
@@ -124,13 +125,13 @@ class Preset:
 def load(name: str) -> Preset:
     """Read `workflow/presets/NAME.yaml`, or any file whose name ends in `.yaml`.
 
-    Raises FileNotFoundError with the presets that there are, or ValueError for a wrong key.
+    Raises FileNotFoundError, naming the presets that exist, or ValueError for a wrong key.
     """
     folder = workspace.resolve(FOLDER)
     path = workspace.resolve(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
     if not path.is_file():
-        there = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
-        raise FileNotFoundError(f"no preset {name!r} (looked for {path}); there are: {there}")
+        available = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise FileNotFoundError(f"no preset {name!r} (looked for {path}); there are: {available}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -141,10 +142,10 @@ def load(name: str) -> Preset:
 
 
 def _with_whole_recipes(values: dict[str, Any]) -> dict[str, Any]:
-    """The recipe of each network completed from the common one."""
+    """The recipe of each network, completed from the common one."""
     common, own = values.get("recipe"), values.get("recipes")
     if not isinstance(common, dict) or not isinstance(own, dict):
-        return values  # missing, or a mistake that the check of types names
+        return values  # missing, or a mistake that the type check reports
     whole = {
         network: {**common, **changes} if isinstance(changes, dict) else changes
         for network, changes in own.items()

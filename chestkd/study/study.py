@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from chestkd import workspace
 from chestkd.data import nih
 from chestkd.data.dataset import Dataset
-from chestkd.data.prepare import Prepared, pixel_statistics, prepare
+from chestkd.data.prepare import Prepared, folder_of, pixel_statistics, prepare
 from chestkd.data.splits import PARTS, Split, split
 from chestkd.phantom.specification import DRAWING, PhantomSpecification
 from chestkd.study.planned_runs import PlannedRun, grid_runs, planned_runs
@@ -31,7 +30,7 @@ class Study:
     preset_argument: str
     # "phantom", or the folder of a data set in NIH's layout.
     data: str = PHANTOM
-    # Go on with the images that are there and can be decoded.
+    # Use the images that are present and can be decoded, instead of stopping at the others.
     allow_partial: bool = False
     progress: bool = True
 
@@ -44,7 +43,7 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Where the executed notebooks, tables and the book of this study lie."""
+        """Where the executed notebooks, tables and the book of this study are."""
         return workspace.build() / self.name
 
     @property
@@ -55,7 +54,7 @@ class Study:
         return workspace.resolve(self.data)
 
     def data_inputs(self) -> list[Path]:
-        """The tables whose change makes everything be read again; none for the phantom."""
+        """The tables that, when changed, make everything be read again; none for the phantom."""
         if self.data == PHANTOM:
             return []
         endings = (".csv", ".csv.gz", ".txt")
@@ -70,13 +69,23 @@ class Study:
             generate(self.preset.phantom, self.data_folder, progress=self.progress)
         return nih.read(self.data_folder, allow_partial=self.allow_partial)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a data set to read; a phantom is drawn on first use."""
+        return self.data != PHANTOM or self.data_folder.is_dir()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its images are decoded at the preset's size; nothing is drawn to find out."""
+        return self.is_drawn and folder_of(self.dataset, self.preset.size, _prepared()).is_dir()
+
     @cached_property
     def prepared(self) -> Prepared:
         """Its images in one memory map, decoded on first use."""
         return prepare(
             self.dataset,
             self.preset.size,
-            workspace.build() / "prepared",
+            _prepared(),
             on_corrupt="skip" if self.allow_partial else "stop",
             progress=self.progress,
         )
@@ -111,17 +120,21 @@ class Study:
     def specification(
         self, planned: PlannedRun, *, loss: str | None = None, recipe: Recipe | None = None
     ) -> RunSpecification:
-        """The full specification of a planned run on this data."""
-        alpha, temperature = math.nan, math.nan
+        """The full specification of a planned run on this data.
+
+        ``loss`` and ``recipe`` replace the preset's. Raises ValueError for an unknown loss, and
+        LookupError where alpha and temperature depend on a run that has not been made.
+        """
+        distillation = self.preset.distillation
+        if loss is not None:
+            distillation = replace(distillation, loss=loss)
         if planned.teacher is not None and planned.alpha is None:
-            alpha, temperature = self.chosen_distillation
+            planned = planned.with_distillation(*self.chosen_distillation)
         return planned.specification(
             self.preset,
             self.prepared.fingerprint,
             self._scaling,
-            alpha=alpha,
-            temperature=temperature,
-            loss=loss,
+            loss=distillation.loss,
             recipe=recipe,
         )
 
@@ -143,7 +156,9 @@ class Study:
         runs = {planned: self.find(planned) for planned in grid_runs(self.preset)}
         missing = [planned.key for planned, run in runs.items() if run is None]
         if missing:
-            raise LookupError(f"the grid over alpha and temperature lacks {', '.join(missing)}")
+            raise LookupError(
+                f"the grid over alpha and temperature has no {', '.join(missing)} yet"
+            )
         scored = {planned: run for planned, run in runs.items() if run and not run.diverged}
         if not scored:
             raise LookupError("every run of the grid over alpha and temperature diverged")
@@ -153,7 +168,7 @@ class Study:
         return best.alpha, best.temperature
 
     def find(self, planned: PlannedRun) -> Run | None:
-        """The run of a planned cell, or None where it has not been made."""
+        """The run of a planned cell, or None if it has not been made."""
         try:
             run_id = self.specification(planned).id
         except LookupError:
@@ -183,6 +198,10 @@ class Study:
         """The data set's name, with the count of images where the copy is partial."""
         note = self.dataset.note
         return f"{self.dataset.name} ({note})" if note else self.dataset.name
+
+
+def _prepared() -> Path:
+    return workspace.build() / "prepared"
 
 
 def phantom_name(specification: PhantomSpecification) -> str:

@@ -5,23 +5,14 @@ leave out validation, and for a taught run its teacher's training and the pass t
 teacher's outputs. Times of two runs are compared on the same hardware only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
 from chestkd.paper.comparisons import RunKey
 from chestkd.study.table_cells import Cells, Measured
 from chestkd.training.store import Run
-
-
-def hardware(record: Mapping) -> str:
-    """Device, backend and precision of a run's record; of a run on a CPU its cores, too."""
-    machine = record["machine"]
-    devices = ", ".join(record["devices"])
-    if devices == "cpu":
-        devices = f"{machine['processor']}, {machine['cores']} cores"
-    precision = record["specification"]["recipe"]["precision"]
-    return f"{devices}, {record['backend']}, {precision}"
 
 
 def images_per_second(run: Run) -> float:
@@ -71,7 +62,7 @@ def training_times(cells: Cells, resamples: int) -> dict[RunKey, dict[int, Measu
                 continue
             measured.setdefault(base, {})[seed] = alone
             second = cells[taught].runs.get(seed) if taught in cells else None
-            if second is None or hardware(second.record) != hardware(run.record):
+            if second is None or second.hardware != run.hardware:
                 continue
             extra = _resampled_seconds(second, resamples, generator)
             if extra is not None:
@@ -90,13 +81,11 @@ def _resampled_seconds(run: Run, resamples: int, generator: np.random.Generator)
 
 def origins(runs: Iterable[Run]) -> list[str]:
     """Sentences on where runs come from: hardware, and the state of the code that made them."""
-    records = [run.record for run in runs]
-    if not records:
+    runs = list(runs)
+    if not runs:
         return ["No run was made."]
-    lines = [
-        f"{sum(hardware(record) == name for record in records)} of {len(records)} runs: {name}."
-        for name in sorted({hardware(record) for record in records})
-    ]
+    records, used = [run.record for run in runs], Counter(run.hardware for run in runs)
+    lines = [f"{used[name]} of {len(runs)} runs: {name}." for name in sorted(used)]
     dirty = sum(bool(record["dirty"]) for record in records)
     commits = sorted({str(record["commit"])[:8] for record in records})
     lines.append(f"Commits of the code: {', '.join(commits)}.")

@@ -1,7 +1,7 @@
 """Frozen dataclasses from plain mappings, with every key and type checked.
 
 The mappings come from YAML files and from notebook parameters. An unknown key, a missing one
-or a value of the wrong type is a ValueError that says where it stands and what is allowed.
+or a value of the wrong type is a ValueError that says where it is and what is allowed.
 """
 
 import dataclasses
@@ -16,14 +16,15 @@ Configuration = TypeVar("Configuration")
 
 def from_mapping(cls: type[Configuration], values: Any, where: str) -> Configuration:
     """Build the dataclass ``cls``; ``where`` names the file and key for error messages."""
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: expected a mapping, received {values!r}")
+    _require(isinstance(values, Mapping), "a mapping", values, where)
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = [key for key in values if key not in fields]
     if unknown:
         raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(fields)}")
-    missing = [name for name, field in fields.items() if name not in values and _required(field)]
+    missing = [
+        name for name, field in fields.items() if name not in values and _lacks_default(field)
+    ]
     if missing:
         raise ValueError(f"{where}: missing key {missing[0]!r}")
     converted = {
@@ -35,53 +36,38 @@ def from_mapping(cls: type[Configuration], values: Any, where: str) -> Configura
         raise ValueError(f"{where}: {error}") from None
 
 
-def _required(field: dataclasses.Field) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
 def convert(value: Any, hint: Any, where: str) -> Any:
     """``value`` as the type ``hint``: whole numbers become floats, lists become tuples."""
     if dataclasses.is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return _convert_union(value, arguments, where)
+        (inner,) = set(arguments) - {type(None)}
+        return None if value is None else convert(value, inner, where)
     if origin is tuple:
-        return _convert_tuple(value, arguments[0], where)
+        _require(isinstance(value, list | tuple), "a list", value, where)
+        items = enumerate(value)
+        return tuple(convert(item, arguments[0], f"{where}[{index}]") for index, item in items)
     if origin is Mapping:
-        return _convert_mapping(value, arguments, where)
+        _require(isinstance(value, Mapping), "a mapping", value, where)
+        return {
+            convert(key, arguments[0], where): convert(item, arguments[1], f"{where}: {key}")
+            for key, item in value.items()
+        }
     if hint is float and type(value) is int:
         return float(value)
     # bool is a subclass of int, yet `epochs: true` is a mistake.
-    if type(value) is not hint:
-        expected = getattr(hint, "__name__", str(hint))
-        hint_for_yaml = " (YAML reads 5e-4 as text; write 0.0005)" if _is_exponent(value) else ""
-        raise ValueError(f"{where}: expected {expected}, received {value!r}{hint_for_yaml}")
+    _require(type(value) is hint, getattr(hint, "__name__", str(hint)), value, where)
     return value
 
 
-def _is_exponent(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+e[-+]?\d+", value) is not None
+def _lacks_default(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _convert_union(value: Any, choices: tuple, where: str) -> Any:
-    if value is None and type(None) in choices:
-        return None
-    (hint,) = [choice for choice in choices if choice is not type(None)]
-    return convert(value, hint, where)
-
-
-def _convert_tuple(value: Any, hint: Any, where: str) -> tuple:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}: expected a list, received {value!r}")
-    return tuple(convert(item, hint, f"{where}[{index}]") for index, item in enumerate(value))
-
-
-def _convert_mapping(value: Any, hints: tuple, where: str) -> dict:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: expected a mapping, received {value!r}")
-    key_hint, item_hint = hints
-    return {
-        convert(key, key_hint, where): convert(item, item_hint, f"{where}: {key}")
-        for key, item in value.items()
-    }
+def _require(fits: bool, expected: str, value: Any, where: str) -> None:
+    if fits:
+        return
+    exponent = isinstance(value, str) and re.fullmatch(r"[-+]?\d+e[-+]?\d+", value)
+    hint_for_yaml = " (YAML reads 5e-4 as text; write 0.0005)" if exponent else ""
+    raise ValueError(f"{where}: expected {expected}, received {value!r}{hint_for_yaml}")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from keras import ops
@@ -18,41 +19,43 @@ from chestkd.distillation import losses
 from chestkd.evaluation.auc import mean_auc
 from chestkd.findings import FINDINGS
 from chestkd.networks import backend
-from chestkd.training import checkpoints, optimizer, specification, store
+from chestkd.training import checkpoints, optimizer
 from chestkd.training.batches import EpochBatches, predict_logits
 from chestkd.training.progress import EpochProgress
 from chestkd.training.run_network import initial_network
+from chestkd.training.specification import NUMERICS_VERSION, RunSpecification, Teaching
+from chestkd.training.store import DEFECTIVE, SELECTED, Run, Store
 from chestkd.training.teacher_logits import teacher_logits
 
 
 def train(
-    specification: specification.RunSpecification,
+    specification: RunSpecification,
     prepared: Prepared,
     split: Split,
-    store: store.Store,
+    store: Store,
     *,
     progress: bool = True,
-) -> store.Run:
+) -> Run:
     """Train one network and return its record; a run that is in the store is only loaded.
 
-    Killed at any time, the next call goes on after the last complete epoch. The epoch with the
+    After a kill, the next call continues from the last complete epoch. The epoch with the
     highest mean validation AUC is kept; test images are scored once, with that epoch's weights.
     A run whose loss stops being finite ends with the record's status "diverged".
 
-    Raises ValueError where the specification was not made for this data and split.
+    Raises ValueError if the specification was not made for this data and split.
     """
     _check(specification, prepared, split)
     if specification.id in store:
         return store.load(specification.id)
     with store.working_folder(specification.id) as folder:
-        if specification.id not in store:  # another process may have finished it meanwhile
+        if specification.id not in store:  # another process may have finished it in the meantime
             training = _Training(specification, prepared, split, store, folder, progress)
             training.run()
             store.publish(specification.id)
     return store.load(specification.id)
 
 
-def _check(specification: specification.RunSpecification, prepared: Prepared, split: Split) -> None:
+def _check(specification: RunSpecification, prepared: Prepared, split: Split) -> None:
     for what, wanted, received in (
         ("data", specification.data, prepared.fingerprint),
         ("size", specification.size, prepared.size),
@@ -63,7 +66,18 @@ def _check(specification: specification.RunSpecification, prepared: Prepared, sp
             raise ValueError(f"the run asks for {what} {wanted!r}, but received {received!r}")
 
 
-def objective(teaching: specification.Teaching | None) -> Callable[[Any, Any], Any]:
+def compiled_network(specification: RunSpecification, steps_per_epoch: int) -> keras.Model:
+    """The network of a run before training, with its optimizer, loss and accuracy."""
+    model = initial_network(specification)
+    model.compile(
+        optimizer=optimizer.optimizer(specification.recipe, steps_per_epoch),
+        loss=objective(specification.teaching),
+        metrics=[accuracy],
+    )
+    return model
+
+
+def objective(teaching: Teaching | None) -> Callable[[Any, Any], Any]:
     """The loss of targets (N, 14), or (N, 28) with the teacher's logits, and logits: (N,)."""
     if teaching is None:
         return losses.binary_cross_entropy
@@ -86,10 +100,10 @@ def accuracy(targets: Any, logits: Any) -> Any:
 
 @dataclass
 class _Training:
-    specification: specification.RunSpecification
+    specification: RunSpecification
     prepared: Prepared
     split: Split
-    store: store.Store
+    store: Store
     folder: Path
     progress: bool
 
@@ -98,13 +112,8 @@ class _Training:
         start = time.perf_counter()
         self.taught = self._teacher_logits()
         self.teaching_seconds = time.perf_counter() - start
-        self.model = initial_network(specification)
         steps = max(1, len(self.split.train) // recipe.batch_size)
-        self.model.compile(
-            optimizer=optimizer.optimizer(recipe, steps),
-            loss=objective(specification.teaching),
-            metrics=[accuracy],
-        )
+        self.model = compiled_network(specification, steps)
         self.model.optimizer.build(self.model.trainable_variables)
         history = checkpoints.restore(self.model, self.folder)
         while len(history) < recipe.epochs and not _diverged(history):
@@ -147,9 +156,9 @@ class _Training:
             "images_per_second": len(batches) * batches.batch_size / seconds,
         }
         if row["validation_auc"] > max([-np.inf, *(past["validation_auc"] for past in history)]):
-            checkpoints.save_weights(self.model, self.folder / store.SELECTED)
+            checkpoints.save_weights(self.model, self.folder / SELECTED)
         if specification.strategy == "base" and epoch == recipe.defective_epoch:
-            checkpoints.save_weights(self.model, self.folder / store.DEFECTIVE)
+            checkpoints.save_weights(self.model, self.folder / DEFECTIVE)
         callback.report(row, history)
         return row
 
@@ -174,7 +183,7 @@ class _Training:
         diverged = not np.isfinite(history[["loss", "validation_auc"]].iloc[-1]).all()
         history.to_csv(self.folder / "history.csv", index=False)
         if not diverged:
-            self.model.load_weights(self.folder / store.SELECTED)
+            self.model.load_weights(self.folder / SELECTED)
             self._score_test()
         record = self._record(history, "diverged" if diverged else "complete")
         workspace.write_json(self.folder / "run.json", record)
@@ -197,7 +206,7 @@ class _Training:
             "id": self.specification.id,
             "status": status,
             "specification": self.specification.as_dict(),
-            "numerics_version": specification.NUMERICS_VERSION,
+            "numerics_version": NUMERICS_VERSION,
             "data": {
                 "name": self.prepared.dataset.name,
                 "note": self.prepared.dataset.note,
@@ -211,7 +220,7 @@ class _Training:
             "parameters": int(self.model.count_params()),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "training_seconds": float(history["seconds"].sum()),
-            # Until the teacher's outputs were there: computed, or read where they were stored.
+            # Time until the teacher's outputs were available, whether computed or read from disk.
             "teaching_seconds": None if self.taught is None else self.teaching_seconds,
             "images_per_second": float(history["images_per_second"].iloc[1:].median())
             if len(history) > 1

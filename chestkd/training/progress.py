@@ -1,4 +1,4 @@
-"""What a training run says while it works: plain lines, fit for terminals, logs and notebooks."""
+"""What a training run prints: plain lines that suit terminals, logs and notebooks."""
 
 import time
 from typing import Any
@@ -19,7 +19,7 @@ class EpochProgress(keras.callbacks.Callback):
         self.started = self.spoken = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Say how far the epoch is, if nothing was said for a while."""
+        """Report how far the epoch is, if nothing was printed for a while."""
         now = time.perf_counter()
         if now - self.spoken < _SECONDS_BETWEEN_LINES or batch + 1 == self.steps:
             return
@@ -28,7 +28,7 @@ class EpochProgress(keras.callbacks.Callback):
         self._say(f"step {batch + 1}/{self.steps}, {duration(left)} left in this epoch")
 
     def report(self, row: dict[str, Any], history: list[dict[str, Any]]) -> None:
-        """Print the line of a finished epoch; ``history`` holds the epochs before it."""
+        """Print the line of a finished epoch; ``history`` has the epochs before it."""
         # The first epoch builds the graph, so it says little about the others.
         pace = [past["seconds"] for past in [*history, row]][-3:]
         left = sum(pace) / len(pace) * (self.epochs - self.epoch)

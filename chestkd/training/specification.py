@@ -15,9 +15,6 @@ from chestkd.training.checked_dataclasses import from_mapping
 # Raised by hand whenever a change of the library changes the numbers of a run.
 NUMERICS_VERSION = 1
 
-# The forms of the loss in chestkd.distillation.losses, named here so that no table needs Keras.
-LOSSES = ("sigmoid", "softmax-eq5", "softmax-eq7", "softmax-eq8")
-
 
 @dataclass(frozen=True)
 class Recipe:

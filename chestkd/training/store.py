@@ -1,4 +1,4 @@
-"""Where runs lie: the folder of each, its record, and what may be read from it.
+"""Where runs are stored: a folder each, its record, and what can be read from it.
 
 A run's folder contains plain files:
 
@@ -8,12 +8,12 @@ A run's folder contains plain files:
     selected.weights.h5   the epoch that the validation images chose
     defective.weights.h5  the epoch a quarter of the way through (base runs only)
 
-A run is made in `<id>.partial` and renamed when complete: a folder that has its final name is
+A run is made in `<id>.partial` and renamed when complete, so a folder with its final name is
 whole. Nothing is pickled.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,13 @@ class Run:
         """True where the loss stopped being finite: there are no scores and no weights."""
         return self.record["status"] == "diverged"
 
+    @property
+    def hardware(self) -> str:
+        """What it ran on, as `hardware` names it."""
+        record = self.record
+        precision = record["specification"]["recipe"]["precision"]
+        return hardware(record["devices"], record["backend"], precision, record["machine"])
+
     def history(self) -> pd.DataFrame:
         """One row an epoch, as `chestkd.training.loop` recorded it."""
         return pd.read_csv(self.folder / "history.csv")
@@ -61,11 +68,24 @@ class Run:
             return dict(arrays)
 
     def weights(self, *, defective: bool = False) -> Path:
-        """The weights file; FileNotFoundError where the run has none."""
+        """The weights file; FileNotFoundError if the run has none."""
         path = self.folder / (DEFECTIVE if defective else SELECTED)
         if not path.is_file():
             raise FileNotFoundError(f"run {self.id} ({self.record['status']}) has no {path.name}")
         return path
+
+
+def hardware(
+    devices: Sequence[str], backend: str, precision: str, machine: Mapping[str, Any]
+) -> str:
+    """Devices, backend and precision, and for a CPU its cores: times of one name compare.
+
+    ``machine`` is that of `chestkd.workspace.machine`.
+    """
+    where = ", ".join(devices)
+    if where == "cpu":
+        where = f"{machine['processor']}, {machine['cores']} cores"
+    return f"{where}, {backend}, {precision}"
 
 
 class Store:
@@ -78,7 +98,7 @@ class Store:
         return (self.folder / run_id / "run.json").is_file()
 
     def load(self, run_id: str) -> Run:
-        """Read the record of a finished run; KeyError where there is none."""
+        """Read the record of a finished run; KeyError if there is none."""
         path = self.folder / run_id / "run.json"
         if not path.is_file():
             raise KeyError(f"no run {run_id} in {self.folder}")

@@ -11,6 +11,7 @@ from PIL import Image
 from chestkd.evaluation.auc import MEAN
 from chestkd.findings import FINDINGS
 from chestkd.pages import figures, html, table_3
+from chestkd.pages.run import auc_intervals
 
 
 def test_a_table_shows_its_numbers_source_and_csv():
@@ -86,7 +87,7 @@ def test_lift_by_hand():
 
 def test_figures_name_findings_as_people_write_them():
     assert figures.readable("Pleural_Thickening") == "Pleural thickening"
-    drawn = figures.auc_intervals({"one": measured_table()})
+    drawn = auc_intervals({"one": measured_table()})
     assert len(drawn.axes[0].get_yticklabels()) == 15
     plt.close(drawn)
 

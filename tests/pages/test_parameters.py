@@ -1,3 +1,7 @@
+import base64
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -23,8 +27,11 @@ SCRIPT = """# ---
 # ---
 
 # %% tags=["parameters"]
+from typing import Optional
+
 epochs: int = 1  # how long
-rate: float = 0.1  # how fast
+rate: Optional[float] = 0.1  # how fast
+alpha: Optional[float] = None  # how much
 
 # %%
 from chestkd.pages.parameters import check_parameters
@@ -43,7 +50,11 @@ def script(tmp_path) -> Path:
 def run(script: Path, **parameters) -> str:
     target = script.with_suffix(".ipynb")
     papermill.execute_notebook(str(script), str(target), parameters=parameters, progress_bar=False)
-    return nbformat.read(target, as_version=4).cells[-1].outputs[0].text.strip()
+    return printed(target)
+
+
+def printed(notebook: Path) -> str:
+    return nbformat.read(notebook, as_version=4).cells[-1].outputs[0].text.strip()
 
 
 # papermill's own use of asyncio and of datetime warns on some Python versions.
@@ -52,16 +63,30 @@ def run(script: Path, **parameters) -> str:
 @pytest.mark.filterwarnings("ignore:The specified file")
 class TestExecution:
     def test_parameters_reach_the_notebook(self, script):
-        assert run(script) == "{'epochs': 1, 'rate': 0.1}"
-        assert run(script, epochs=3, rate=0.5) == "{'epochs': 3, 'rate': 0.5}"
-        assert run(script, rate=2) == "{'epochs': 1, 'rate': 2.0}"
+        assert run(script) == "{'epochs': 1, 'rate': 0.1, 'alpha': None}"
+        given = run(script, epochs=3, rate=0.5, alpha=0.25)
+        assert given == "{'epochs': 3, 'rate': 0.5, 'alpha': 0.25}"
+        assert run(script, rate=2, alpha=1) == "{'epochs': 1, 'rate': 2.0, 'alpha': 1.0}"
+        assert run(script, alpha=None) == "{'epochs': 1, 'rate': 0.1, 'alpha': None}"
+
+    def test_parameters_reach_the_notebook_from_the_command_line(self, script):
+        """By -p, as readers give them, and by -b, as the workflow does."""
+        encoded = base64.b64encode(json.dumps({"epochs": 3, "rate": None}).encode()).decode()
+        target = script.with_suffix(".ipynb")
+        options = ["-p", "alpha", "0.3", "-b", encoded]
+        command = [sys.executable, "-m", "papermill", script, target, *options]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "unknown parameter" not in done.stderr
+        assert printed(target) == "{'epochs': 3, 'rate': None, 'alpha': 0.3}"
 
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [
-            ({"epoch": 3}, "unknown parameter 'epoch'; allowed: epochs, rate"),
+            ({"epoch": 3}, "unknown parameter 'epoch'; allowed: epochs, rate, alpha"),
             ({"epochs": "3"}, "parameter epochs: expected int, received '3'"),
             ({"epochs": None}, "parameter epochs: expected int, received None"),
+            ({"alpha": "x"}, "parameter alpha: expected float, received 'x'"),
         ],
     )
     def test_a_wrong_parameter_fails(self, script, parameters, message):
@@ -85,8 +110,9 @@ def test_papermill_sees_the_parameters(path):
 
 
 def test_the_injected_cell_is_told_from_the_declared_one():
-    sources = ["", "a: int = 1\nb: str = 'x'", "# Parameters\na = 2\nc = 3", "%matplotlib", "d = 1"]
-    assert declared_and_injected(sources) == ({"a": int, "b": str}, ["a", "c"])
+    cell = "from typing import Optional\n\na: int = 1\nb: Optional[str] = None"
+    sources = ["", cell, "# Parameters\na = 2\nc = 3", "%matplotlib", "d = 1", "from e import f"]
+    assert declared_and_injected(sources) == ({"a": int, "b": str | None}, ["a", "c"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -95,10 +121,9 @@ def test_every_notebook_says_how_to_run_it_and_checks_its_parameters(path):
     assert declared_parameters(path) or path.stem == "paper-audit"
     assert f"papermill notebooks/{path.name}" in source
     assert "check_parameters()" in source
-    for line in source.split('tags=["parameters"', 1)[1].splitlines()[1:]:
-        if not line:
-            break
-        if line.startswith("# "):
+    cell = source.split('tags=["parameters"', 1)[1].split("\n# %%")[0]
+    for line in cell.splitlines()[1:]:
+        if not line or line.startswith(("# ", "from typing import ")):
             continue
         assert ": " in line.split("=")[0], f"no type: {line}"
         assert "  # " in line, f"no help: {line}"

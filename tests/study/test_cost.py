@@ -1,6 +1,8 @@
 """What a preset costs, stage by stage, from measured speeds."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -32,36 +34,44 @@ def test_the_last_images_of_an_epoch_are_left_out(batch, images, expected):
 
 
 def test_stages_by_hand():
-    stages = {stage.title: stage for stage in cost.stages(
-        PRESET, planned_runs(PRESET), IMAGES, SPEEDS
-    )}  # fmt: skip
+    stages = cost.stages(PRESET, planned_runs(PRESET), IMAGES, SPEEDS)
     # 64 training images, and (2 x 12 + 30) / 3 = 18 more for forward passes.
     resnet, mobilenet = 5 + 82 / 10, 7 + 82 / 4
-    base = stages["Base training"]
+    base = stages.loc["Base training"]
     assert (base.runs, base.images, base.steps) == (2, 128, 8)
     assert base.seconds == pytest.approx(resnet + mobilenet)
-    assert stages["Reversed distillation"].seconds == pytest.approx(mobilenet)
+    assert stages.loc["Reversed distillation", "seconds"] == pytest.approx(mobilenet)
     # Three teachers: MobileNet-v1, its early epoch, ResNet-32; 80 / 3 images each.
-    outputs = stages["teachers' outputs, stored once"]
+    outputs = stages.loc["teachers' outputs, stored once"]
     assert outputs.runs == 3
     assert outputs.seconds == pytest.approx(80 / 3 * (2 / 4 + 1 / 10))
+    assert not stages["unknown"].any()
+    assert cost.report(stages).count("unknown") == 0
 
 
 def test_what_is_not_known_is_not_guessed():
     stages = cost.stages(PRESET, planned_runs(PRESET), IMAGES, {"resnet-32": SPEEDS["resnet-32"]})
-    base, standard, *_ = stages
-    assert (base.seconds, base.unknown) == (None, ("mobilenet-v1",))
+    base, standard = stages.iloc[0], stages.iloc[1]
+    assert np.isnan(base.seconds)
+    assert base.unknown == "mobilenet-v1"
     assert standard.seconds == pytest.approx(5 + 8.2)
     text = cost.report(stages)
     assert "unknown: no speed of mobilenet-v1" in text
     assert text.splitlines()[-1].endswith("and what is unknown")
-    assert cost.report([base]).splitlines()[-1].endswith("unknown")
+    assert cost.report(stages[:1]).splitlines()[-1].endswith("unknown")
+
+
+def test_the_grid_is_a_stage_of_its_own():
+    grid = dataclasses.replace(PRESET, distillation=Distillation(alpha=(0.1, 0.9)))
+    stages = cost.stages(grid, planned_runs(grid), IMAGES, {})
+    assert stages.loc["grid over alpha and temperature", "runs"] == 2
+    assert stages.loc["Standard distillation", "runs"] == 1
 
 
 def test_a_network_is_counted_by_its_own_recipe():
     own = dataclasses.replace(PRESET, recipes={"resnet-32": Recipe(epochs=5, batch_size=16)})
-    (stage,) = cost.stages(own, [PlannedRun("base", "resnet-32", 0)], IMAGES, {})
-    assert stage.steps == 10
+    stages = cost.stages(own, [PlannedRun("base", "resnet-32", 0)], IMAGES, {})
+    assert stages["steps"].tolist() == [10]
 
 
 def test_speeds_come_from_comparable_runs_on_this_hardware(tmp_path):
@@ -78,12 +88,17 @@ def test_speeds_come_from_comparable_runs_on_this_hardware(tmp_path):
     ):
         study.write(other, seconds=(1.0, 1.0, 1.0))
     study.write(dataclasses.replace(run, seed=8), seconds=(3.0,))  # one epoch: no speed
-    usable = cost.comparable(study.store.runs(), PRESET)
-    assert {each.id for each in usable} == {run.id, elsewhere.id}
-    speeds = cost.recorded_speeds(usable, lambda precision: here)
-    assert set(speeds) == {"resnet-32"}
-    assert speeds["resnet-32"] == Speed(100.0, 15.0, f"median of 1 run on {here}")
-    assert cost.recorded_speeds(usable, lambda precision: "another") == {}
+
+    def speeds(networks: list[str], hardware: str) -> dict[str, Speed]:
+        return cost.recorded_speeds(study.store.runs(), PRESET, networks, lambda _: hardware)
+
+    expected = Speed(100.0, 15.0, f"median of 1 run on {here}")
+    assert speeds(list(PRESET.networks), here) == {"resnet-32": expected}
+    cpu = "AMD EPYC, 2 cores, jax, float32"
+    expected = Speed(1000.0, 8.0, f"median of 1 run on {cpu}")
+    assert speeds(list(PRESET.networks), cpu) == {"resnet-32": expected}
+    assert speeds(list(PRESET.networks), "another") == {}
+    assert speeds(["mobilenet-v1"], here) == {}
 
 
 def test_the_command_counts_before_anything_is_drawn(tmp_path, monkeypatch, capsys):
@@ -102,11 +117,16 @@ def test_the_command_says_what_is_wrong(capsys):
     assert "no folder" in capsys.readouterr().err
 
 
+def test_counting_and_recorded_speeds_need_no_keras():
+    code = "import sys, chestkd.study.cost; assert not {'keras', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.slow
 def test_a_speed_can_be_measured():
-    from chestkd.study import throughput
-
-    speed = throughput.measure("resnet-32", 32, Recipe(epochs=1, batch_size=4), seconds=0.1)
+    recipe = Recipe(epochs=1, batch_size=4)
+    speed = cost.measured_speed("resnet-32", 32, recipe, seconds=0.1)
     assert speed.images_per_second > 0
     assert np.isfinite(speed.startup_seconds)
-    assert throughput.hardware_here("float32").endswith(", float32")
+    assert cost.hardware_here("float32").endswith(", float32")
+    assert cost.hardware_here("float32") in speed.basis
