@@ -63,7 +63,7 @@ def main() -> None:
             image_wise=(),
         )  # fmt: skip
         study = Study(preset, "quick", PHANTOM)
-        specification = study.specification(PlannedRun("base", arguments.network, seed))
+        specification = study.specification(PlannedRun("base", arguments.network, seed=seed))
         scores = {}
         for name, split in zip(
             (PATIENT_WISE, IMAGE_WISE), exchanged(study.split, seed), strict=True
@@ -73,7 +73,7 @@ def main() -> None:
             scores[name] = train(specification, study.prepared, split, store).scores()
         labels, patients = scores[IMAGE_WISE]["labels"], scores[IMAGE_WISE]["patients"]
         logits = {name: found["logits"] for name, found in scores.items()}
-        found = auc.compare(labels, logits[IMAGE_WISE], logits[PATIENT_WISE], patients)
+        found = auc.auc_difference(labels, logits[IMAGE_WISE], logits[PATIENT_WISE], patients)
         areas = {name: auc.mean_auc(labels, each) for name, each in logits.items()}
         differences.append((labels, patients, logits))
         rows.append({"seed": seed, **areas, "difference": found.value, "low": found.low,

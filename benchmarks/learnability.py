@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from chestkd import workspace
 from chestkd.evaluation import auc
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 from chestkd.networks.architectures import NETWORKS
 from chestkd.study import presets
@@ -85,7 +86,7 @@ def main() -> None:
         (SMALL, arguments.longer),
     ):
         if epochs:
-            specification = study.specification(PlannedRun("base", network, 0))
+            specification = study.specification(PlannedRun("base", network, seed=0))
             title = f"{NETWORKS[network].title}, {epochs} epochs"
             runs[title] = study.make(specification.with_recipe(epochs=epochs))
     reference = next(iter(runs.values())).scores()
@@ -102,8 +103,8 @@ def main() -> None:
     # Each network against the model before it at as many epochs; the longer run: the linear one.
     linear, small, large, *longer = scores
     for above, below in ((small, linear), (large, small), *((each, linear) for each in longer)):
-        found = auc.compare(labels, scores[above], scores[below], patients)
-        print(f"{above} minus {below}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
+        found = auc.auc_difference(labels, scores[above], scores[below], patients)
+        print(f"{above} minus {below}: {found:+.3f}")
         measured = pd.concat([measured, _difference(above, below, found)])
     print(measured.pivot_table("auc", "finding", "model", sort=False).round(3).to_string())
     _write(study, measured, arguments)
@@ -125,7 +126,7 @@ def _preset(arguments: argparse.Namespace) -> Preset:
     )
 
 
-def _difference(above: str, below: str, found: auc.Estimate) -> pd.DataFrame:
+def _difference(above: str, below: str, found: Estimate) -> pd.DataFrame:
     row = {"model": f"{above} minus {below}", "finding": auc.MEAN, "auc": found.value}
     return pd.DataFrame([row | {"low": found.low, "high": found.high}])
 

@@ -24,6 +24,7 @@ import numpy as np
 import tqdm
 from keras import ops
 
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 from chestkd.networks import backend, build
 from chestkd.training import loop, optimizer
@@ -133,8 +134,7 @@ def ratio(times: list[float], base: list[float]) -> str:
     """Median over rounds of time over base time, with a 95 % interval over resampled rounds."""
     ratios = np.array(times[_WARM_UP:]) / np.array(base[_WARM_UP:])
     drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    return f"{np.median(ratios):.3f} ({low:.3f} to {high:.3f})"
+    return f"{Estimate.of(np.median(ratios), np.median(drawn, axis=1)):.3f}"
 
 
 if __name__ == "__main__":

@@ -14,21 +14,21 @@
 # # What the paper claims, and what was found
 #
 # Twelve claims of {cite}`ho2020`, what the paper shows for each, what this edition measured, and a
-# verdict by a rule that was fixed before: a claim says in which region an effect lies. It is
+# verdict by a rule that was fixed in advance: a claim says in which range an effect should lie. It is
 #
-# - **supported** if the 95 % interval of the measured effect lies wholly in that region,
+# - **supported** if the 95 % interval of the measured effect lies wholly in that range,
 # - **contradicted** if it lies wholly outside,
 # - **undecided** otherwise,
-# - **not run** where there is nothing to measure it by.
+# - **not run** where nothing was measured.
 #
-# Where a claim speaks of several comparisons their mean decides; for "the best of all" (C9) every
-# one of them. Where only some of the comparisons were run, the verdict rests on those, and the
-# table says on how many. Verdicts hold for the data that they were measured on.
+# Where a claim is about several comparisons, their mean decides; for "the best of all" (C9), every
+# one of them does. Where only some of the comparisons were run, the verdict rests on those, and the
+# table says how many they are. A verdict applies to the data that it was measured on.
 #
 # The interval is a {term}`paired <paired interval>` bootstrap: both sides of a comparison are evaluated on the same
 # resamples of the patients and, where a study has several seeds, on the same draws of the seeds.
-# With one seed it says nothing of another training with another seed; with two or three it is too
-# narrow rather than too wide. The interval of a training time (C10) draws a run's epochs.
+# With one seed it says nothing about training again from another seed; with two or three it is too
+# narrow rather than too wide. The interval of a training time (C10) resamples a run's epochs.
 #
 #     papermill notebooks/claims.py build/claims.ipynb -p preset quick
 #
@@ -51,9 +51,9 @@ from chestkd.study.study import open_study
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 planned = table_cells.cells(study)
-effects = claims.effects(study, planned)
+effects = claims.study_effects(study, planned)
 ledger = claims.ledger(effects)
-runs = [run for cell in planned.values() for run in cell.runs.values()]
+runs = table_cells.runs_of(planned)
 source = study.caption(runs=len(runs))
 HTML(f"<h2>On {study.data_name}, preset {study.preset.name}</h2>")
 
@@ -65,8 +65,8 @@ counted = claims.tally(ledger)
 Markdown("\n\n".join([counted, claim_11.origin(study.folder)]))
 
 # %% [markdown]
-# Effects are differences in points (AUC x 100), for C10 a ratio of training times. "Holds" counts
-# the comparisons whose effect lies on the claim's side of zero, for C10 between 1.5 and 2.5,
+# Effects are differences in points (AUC x 100); for C10, a ratio of training times. "Holds" counts
+# the comparisons whose effect is on the claim's side of zero (for C10, between 1.5 and 2.5),
 # whatever its interval.
 
 # %% tags=["hide-input"]
@@ -92,9 +92,9 @@ glue("claims-verdicts", front, display=False)
 # %% [markdown]
 # ## What the verdicts rest on
 #
-# Every comparison that a claim speaks of: the effect in the paper's tables, and ours. Effects of
-# C1 to C9 and C12 are differences of mean AUC in points, those of C10 ratios of training time,
-# those of C11 differences in the share of boxes that are hit. The rows "mean" have no row in the
+# Every comparison behind a claim: the effect in the paper's tables, and ours. Effects of C1 to C9
+# and C12 are differences in mean AUC in points, those of C10 ratios of training times, those of C11
+# differences in the share of boxes that are hit. The rows called "mean" have no counterpart in the
 # paper's tables.
 
 # %% tags=["hide-input"]

@@ -65,8 +65,8 @@ cam_explained = explained_network.explained_network(study, cam_network, again=ex
 for note in dict.fromkeys((cam_explained.note, explained.note)):
     display(Markdown(note))
 try:
-    marked_regions.require_official(explained.run, study.split)
-    marked_regions.require_official(cam_explained.run, study.split)
+    explained_network.require_official(explained.run, study.split)
+    explained_network.require_official(cam_explained.run, study.split)
     marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
 except SplitError as error:
     marked = []

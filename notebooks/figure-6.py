@@ -51,8 +51,8 @@ students = study.preset.students or study.preset.networks
 network = network or ("densenet-121" if "densenet-121" in students else students[0])
 seed = study.preset.seeds[0] if seed < 0 else seed
 planned = {
-    "self-training": PlannedRun("self-training", network, seed, network),
-    "base": PlannedRun("base", network, seed),
+    "self-training": PlannedRun("self-training", network, network, seed=seed),
+    "base": PlannedRun("base", network, seed=seed),
 }
 runs = {title: study.find(each) for title, each in planned.items()}
 missing = [title for title, run in runs.items() if run is None or run.diverged]

@@ -69,8 +69,8 @@ check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 student = student or (study.preset.students or study.preset.networks)[0]
 teacher = teacher or (study.preset.teachers or study.preset.networks[-1:])[0]
-planned = PlannedRun("standard", student, seed, teacher)
-base = study.make(study.specification(PlannedRun("base", student, seed)))
+planned = PlannedRun("standard", student, teacher, seed=seed)
+base = study.make(study.specification(PlannedRun("base", student, seed=seed)))
 teaching = study.make(study.specification(planned.base))
 settings = study.specification(planned).teaching
 pair = f"{NETWORKS[student].title} from {NETWORKS[teacher].title}"

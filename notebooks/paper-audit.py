@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Where the paper disagrees with itself
 #
-# Before the measured numbers, the published ones {cite}`ho2020`. Each point below is computed
-# from the paper's own tables and text, which `chestkd/paper/` holds as CSV files, and from counts
+# Before the measured numbers, the published ones {cite}`ho2020`. Every point below is computed
+# from the paper's own tables and text, which are CSV files in `chestkd/paper/`, and from counts
 # of NIH's label and box tables {cite}`wang2017`. No result is typed in. Gains and differences
-# are percentage points of AUC. The last section says what agrees.
+# are in percentage points of AUC. The last section says what agrees.
 #
 #     papermill notebooks/paper-audit.py build/paper-audit.ipynb
 #
@@ -38,32 +38,36 @@ from chestkd.paper import audit, published, training_time
 check_parameters()
 TITLES = {name: network.title for name, network in NETWORKS.items()}
 TABLES = {number: f"Ho & Gwak (2020), Table {number}" for number in (1, 2, 3)}
-AUC, POINTS = ".4f", "+.2f"
+FORMATS = {
+    **dict.fromkeys(["auc", *published.STRATEGIES], ".4f"),
+    **dict.fromkeys(["gain", "teacher_gain", "student_gain"], "+.2f"),
+    **dict.fromkeys(["printed", "computed", "best_gain"], ".2f"),
+}
 
 
 def say(text: str) -> None:
-    """Show a sentence whose numbers were computed."""
+    """Show text whose numbers were computed."""
     output(Markdown(text))
 
 
 def show(frame: pd.DataFrame, name: str, caption: str, source: str, **formats: str) -> HTML:
-    """A table for the book with networks by their titles and truth values in words."""
+    """A table for the book with the titles of networks, and yes or no for truth values."""
     frame = frame.replace(TITLES)
     for column in frame.select_dtypes("bool"):
         frame[column] = frame[column].map({True: "yes", False: "no"})
     headings = {column: column.replace("_", " ").replace("auc", "AUC") for column in frame}
+    formats = {headings.get(name, name): form for name, form in (FORMATS | formats).items()}
     frame = frame.rename(columns=headings)
-    formats = {headings[column]: form for column, form in formats.items()}
     return html.table(frame, name=f"audit-{name}", caption=caption, source=source, formats=formats)
 
 
 # %% [markdown]
 # ## The abstract's gains compare two different networks
 #
-# The abstract says that self-training improves the AUC over base training and over standard
-# distillation by "up to" two figures. Table 1 has one pair of runs of these strategies at each
-# distance, and the two runs of the pair are different networks. The last two columns give the
-# largest gain with the same network on both sides.
+# The abstract gives two figures for how much self-training improves the AUC "up to", over base
+# training and over standard distillation. For each figure Table 1 has one pair of runs of these
+# strategies that are that far apart, and the two runs are of different networks. The last two
+# columns give the largest gain with the same network on both sides.
 
 # %% tags=["hide-input"]
 gains = audit.abstract_gains()
@@ -73,44 +77,31 @@ for gain in gains.itertuples():
         f"{TITLES[gain.reference_network]}; like for like it is at most **{gain.best_gain:.2f}** "
         f"({TITLES[gain.best_network]})."
     )
-show(
-    gains.rename(columns={"network": "self-trained", "reference_network": "compared with"}),
-    "abstract",
-    "The two gains of the abstract",
-    TABLES[1],
-    printed=".2f",
-    best_gain=".2f",
-)
+table = gains.rename(columns={"network": "self-trained", "reference_network": "compared with"})
+show(table, "abstract", "The two gains of the abstract", TABLES[1])
 
 # %% [markdown]
 # ## Five self-trained networks, four printed gains
 #
 # Section IV-C names five networks and gives four gains, in order. The first three are the
-# differences of Table 1.
+# differences in Table 1.
 
 # %% tags=["hide-input"]
 gains = audit.text_gains()
 gains = gains[gains["strategy"] == "self-training"]
 odd = gains[~gains["agrees"] & gains["gain"].notna()].iloc[0]
-pairs = len(audit.cells_apart(odd["gain"]))
+pairs = len(audit.runs_apart(odd["gain"]))
 say(
     f"The printed {odd['gain']} for {odd['printed_network']} is {odd['computed']} in Table 1. "
     f"Pairs of runs in Table 1 that are {odd['gain']} points apart: **{pairs}**."
 )
-show(
-    gains[["network", "printed_network", "gain", "computed", "agrees"]].rename(
-        columns={"gain": "printed"}
-    ),
-    "self-training-gains",
-    "Gain of self-training over base training",
-    TABLES[1],
-    printed=".2f",
-    computed=".2f",
-)
+table = gains[["network", "printed_network", "gain", "computed", "agrees"]]
+table = table.rename(columns={"gain": "printed"})
+show(table, "self-training-gains", "Gain of self-training over base training", TABLES[1])
 
 # %% [markdown]
 # The text says MobileNet-v2 where Tables 1 and 2 say MobileNet-v1. Under either name the gains
-# are those of the tables' row.
+# are those of the row in the tables.
 
 # %% [markdown]
 # ## Self-training seldom beats standard distillation
@@ -123,25 +114,18 @@ table = audit.self_training_against_standard()
 better = table[table["gain"] > 0]
 students = sorted(TITLES[name] for name in set(better.index.get_level_values("student")))
 say(
-    f"Self-training is the better one in **{len(better)} of {len(table)}** rows of Table 1, "
+    f"Self-training is better in **{len(better)} of {len(table)}** rows of Table 1, "
     f"all of them of {', '.join(students)}."
 )
-show(
-    table.reset_index(),
-    "self-training-standard",
-    "Self-training against standard distillation",
-    TABLES[1],
-    standard=AUC,
-    gain=POINTS,
-    **{"self-training": AUC},
-)
+caption = "Self-training against standard distillation"
+show(table.reset_index(), "self-training-standard", caption, TABLES[1])
 
 # %% [markdown]
 # ## One procedure, three results
 #
-# DenseNet-121 taught by DenseNet-121 stands in Table 1 as self-training, as standard
-# distillation and as reversed distillation. These are one procedure: the network learns from the
-# soft targets of its own base run. Table 2 gives all three the same time.
+# Table 1 lists DenseNet-121 taught by DenseNet-121 as self-training, as standard distillation and
+# as reversed distillation. These are one procedure: the network learns from the soft targets of its
+# own base run. Table 2 gives all three the same time.
 
 # %% tags=["hide-input"]
 table = audit.one_procedure()
@@ -149,19 +133,13 @@ auc = table.set_index("strategy")["auc"]
 say(
     f"Self-training and standard distillation are "
     f"**{100 * (auc['self-training'] - auc['standard']):.2f} points** apart; the three span "
-    f"**{100 * (auc.max() - auc.min()):.2f}**. If the runs differ only by chance, this is "
-    f"the paper's only estimate of how much chance does; it gives no seeds and no intervals. "
+    f"**{100 * (auc.max() - auc.min()):.2f}**. If the runs differ only by chance, this is the "
+    f"paper's only estimate of how large chance is; it gives no seeds and no intervals. "
     f"The largest gain of self-training over base training is "
     f"{audit.abstract_gains()['best_gain'].iloc[0]} points."
 )
-show(
-    table,
-    "one-procedure",
-    "DenseNet-121 taught by DenseNet-121",
-    f"{TABLES[1]} and Table 2",
-    auc=AUC,
-    minutes=".0f",
-)
+caption = "DenseNet-121 taught by DenseNet-121"
+show(table, "one-procedure", caption, f"{TABLES[1]} and Table 2", minutes=".0f")
 
 # %% [markdown]
 # ## Defective distillation
@@ -181,20 +159,14 @@ say(
     f"row's reversed distillation in **{above['above_reversed']}**, and above standard "
     f"distillation in **{above['above_standard']}** ({exceptions})."
 )
-show(
-    table.reset_index(),
-    "defective",
-    "Defective distillation in Table 1",
-    TABLES[1],
-    **dict.fromkeys(["base", "standard", "reversed", "defective"], AUC),
-)
+show(table.reset_index(), "defective", "Defective distillation in Table 1", TABLES[1])
 
 # %% [markdown]
 # ## Whose AUC is in the reversed column?
 #
 # In reversed distillation the row's student teaches the row's teacher. The text judges the
 # teacher, so we read the column as the AUC of the taught teacher. Read as the AUC of the row's
-# student it says something else.
+# student, it says something different.
 
 # %% tags=["hide-input"]
 table = audit.reversed_readings()
@@ -204,24 +176,16 @@ say(
     f"**{(table['student_gain'] > 0).sum()}**. As the teacher's, it costs up to "
     f"{-table['teacher_gain'].min():.2f} points."
 )
-show(
-    table.reset_index(),
-    "reversed",
-    "Reversed distillation under both readings",
-    TABLES[1],
-    reversed=AUC,
-    teacher_gain=POINTS,
-    student_gain=POINTS,
-)
+show(table.reset_index(), "reversed", "Reversed distillation under both readings", TABLES[1])
 
 # %% [markdown]
 # ## The same AUC for different runs
 #
-# Two AUCs of Table 1 stand for two different runs each, to four decimals. Each pair stands in
-# one row, that of DenseNet-121 as the student.
+# Two AUCs in Table 1 are those of two different runs each, to four decimals. Both runs of a pair
+# are in one row, that of DenseNet-121 as the student.
 
 # %% tags=["hide-input"]
-show(audit.repeated_aucs(), "repeated", "Runs of Table 1 with the same AUC", TABLES[1], auc=AUC)
+show(audit.repeated_aucs(), "repeated", "Runs of Table 1 with the same AUC", TABLES[1])
 
 # %% [markdown]
 # ## The ranking of section IV-C leaves out the second best run
@@ -236,7 +200,7 @@ say(
     f"from {TITLES[second['teacher']]} with **{second['auc']}**."
 )
 table["text_place"] = table["text_place"].astype(object).where(table["text_place"].notna(), None)
-show(table, "ranking", "The highest AUCs of Table 1", TABLES[1], auc=AUC)
+show(table, "ranking", "The highest AUCs of Table 1", TABLES[1])
 
 # %% [markdown]
 # ## Table 2 does not fit into a week
@@ -252,23 +216,16 @@ show(table, "week", "Minutes of all trainings", TABLES[2], minutes=",.0f", days=
 # %% [markdown]
 # ## No GTX 1070 trains DenseNet-121 that fast
 #
-# Table 2 and the text give images a second: the training images, times the epochs, over the
-# minutes of base training. The GPU's peak rate and the work in one image give a ceiling. The work
-# counted here is the multiply-adds of the 120 convolutions {cite}`huang2017` at the paper's input
-# size, as two operations each, three times (forward, and backward for weights and activations).
-# Everything else that training does comes on top. Fast algorithms save part of the
+# Table 2 and the text imply a number of images a second: the training images, times the epochs,
+# over the minutes of base training. The GPU's peak rate and the work in one image give a ceiling.
+# The work counted here is the multiply-adds of the 120 convolutions {cite}`huang2017` at the paper's
+# input size, as two operations each, three times (forward, and backward for weights and
+# activations). Everything else that training does comes on top. Fast algorithms save part of the
 # multiplications of 3 x 3 convolutions, so a second, loose ceiling counts those as free.
 
 # %% tags=["hide-input"]
 speed = training_time.densenet121_speed()
-say(
-    f"{speed['images']:,.0f} images, {speed['epochs']:.0f} times in {speed['minutes']:.0f} "
-    f"minutes, are **{speed['implied']:,.0f} images a second**. At "
-    f"{speed['gflop_per_image']:.1f} GFLOP an image a GTX 1070 with {speed['tflops']:.2f} TFLOP/s "
-    f"cannot pass **{speed['ceiling']:.0f}**, or {speed['loose_ceiling']:.0f} were the 3 x 3 "
-    f"convolutions free. Table 2 cannot be {speed['epochs']:.0f} epochs of the full training set; "
-    f"at the ceiling the printed time holds {speed['epochs_at_ceiling']:.0f}."
-)
+say(training_time.speed_in_words(speed))
 labels = {
     "images": ("training images", ",.0f"),
     "epochs": ("epochs", ".0f"),
@@ -305,16 +262,8 @@ say(
     f"**{table['cheaper_than_standard'].sum()} of {len(table)}** networks. Networks with a row "
     f"in Table 2 and none as a student in Table 1: {extra}."
 )
-show(
-    table,
-    "self-training-time",
-    "Minutes of self-training",
-    TABLES[2],
-    base=".0f",
-    standard=".0f",
-    over_base=".2f",
-    **{"self-training": ".0f"},
-)
+formats = dict.fromkeys(["base", "self-training", "standard"], ".0f") | {"over_base": ".2f"}
+show(table, "self-training-time", "Minutes of self-training", TABLES[2], **formats)
 
 # %% [markdown]
 # ## The means of Table 3
@@ -327,16 +276,10 @@ text = published.text_numbers()["value"]
 say(
     f"The printed mean is that of the column for **{table['agrees'].sum()} of {len(table)}** "
     f"works. For Thorax-Net, section II of the paper says {text['thorax_net_patient_wise']:.3f}, "
-    f"as computed."
+    f"as computed here."
 )
-show(
-    table,
-    "table-3-means",
-    "Means of the columns of Table 3",
-    TABLES[3],
-    printed=".3f",
-    computed=".4f",
-)
+formats = {"printed": ".3f", "computed": ".4f"}
+show(table, "table-3-means", "Means of the columns of Table 3", TABLES[3], **formats)
 
 # %% [markdown]
 # The caption says that all six used the official split. Yao et al. {cite}`yao2017` did not.
@@ -354,31 +297,20 @@ say(
     f"**{below} of {len(table)}** are below those of the self-trained DenseNet-121 in Table 3, "
     f"by up to {-table['difference'].min():.1f} points."
 )
-show(
-    table.rename(columns={"inception_v3": "InceptionV3"}),
-    "figure-4",
-    "AUCs of Figure 4",
-    f"{TABLES[3]} and section IV-B",
-    InceptionV3=".3f",
-    proposed=".3f",
-    difference="+.1f",
-)
+table = table.rename(columns={"inception_v3": "InceptionV3"})
+formats = {"InceptionV3": ".3f", "proposed": ".3f", "difference": "+.1f"}
+show(table, "figure-4", "AUCs of Figure 4", f"{TABLES[3]} and section IV-B", **formats)
 
 # %% [markdown]
 # ## Two releases of the labels
 #
 # The paper's counts of images without and with a finding are those of NIH's first label table.
-# The table that one downloads today has other counts.
+# The table that NIH distributes today has different counts.
 
 # %% tags=["hide-input"]
-show(
-    audit.image_counts(),
-    "images",
-    "Images without and with a finding",
-    "Ho & Gwak (2020), section V; NIH's label tables",
-    without_finding=",",
-    with_finding=",",
-)
+caption, source = "Images without and with a finding", "section V; NIH's label tables"
+formats = dict.fromkeys(["without_finding", "with_finding"], ",")
+show(audit.image_counts(), "images", caption, f"Ho & Gwak (2020), {source}", **formats)
 
 # %% [markdown]
 # The new table only adds labels, and only for the eight findings with boxes. Today every boxed
@@ -393,14 +325,9 @@ say(
     f"The first release lacked **{total['added']:.0f} of {total['boxes']:.0f}** boxed findings, "
     f"{total['missed']:.1%}; for {worst['finding']} {worst['missed']:.0%}."
 )
-show(
-    table,
-    "missed",
-    "Images with a label in both releases, and boxes",
-    "NIH's label tables and box list",
-    **dict.fromkeys(["first_release", "v2020", "added", "boxes"], ",.0f"),
-    missed=".1%",
-)
+caption = "Images with a label in both releases, and boxes"
+formats = dict.fromkeys(["first_release", "v2020", "added", "boxes"], ",.0f") | {"missed": ".1%"}
+show(table, "missed", caption, "NIH's label tables and box list", **formats)
 
 # %% tags=["hide-input"]
 facts = published.outside_facts()["value"]
@@ -412,23 +339,17 @@ say(
 # %% [markdown]
 # ## The official split is not 70/10/20
 #
-# The paper uses "the patient-wise official split" and also divides the patients 70/10/20. Both
-# cannot hold.
+# The paper uses "the patient-wise official split" and also divides the patients 70/10/20. It cannot
+# be both.
 
 # %% tags=["hide-input"]
 table = audit.split_shares()
 say(
-    f"NIH's official test list holds {table['patients'][1]:.1%} of the patients and "
+    f"NIH's official test list has {table['patients'][1]:.1%} of the patients and "
     f"{table['images'][1]:.1%} of the images."
 )
-show(
-    table,
-    "split",
-    "Share of the test set",
-    "Ho & Gwak (2020), section IV-A; NIH's lists",
-    patients=".1%",
-    images=".1%",
-)
+source = "Ho & Gwak (2020), section IV-A; NIH's lists"
+show(table, "split", "Share of the test set", source, patients=".1%", images=".1%")
 
 # %% [markdown]
 # ## What agrees

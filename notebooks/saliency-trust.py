@@ -174,7 +174,7 @@ book.table(
 # %% tags=["hide-input"]
 scores = {}
 try:
-    marked_regions.require_official(explained.run, study.split)
+    explained_network.require_official(explained.run, study.split)
     marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
     chosen = marked_regions.choose(marked, per_finding or None, seed)
     if chosen:
@@ -280,7 +280,7 @@ shown = None
 if {ours, cam} <= scores.keys():
     rows = []
     for measure in ("pointing", "energy", *OVERLAPS):
-        found = localization_tables.compare(
+        found = localization_tables.localization_difference(
             scores[ours], scores[cam], measure, resamples=study.preset.resamples
         )
         verdict = "undecided"
@@ -301,7 +301,7 @@ shown
 # finding.
 
 # %% tags=["hide-input"]
-effects = claim_11.effects(
+effects = claim_11.map_effects(
     {name: scores[title] for name, title in titles.items() if title in scores},
     resamples=study.preset.resamples,
 )

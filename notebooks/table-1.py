@@ -13,16 +13,16 @@
 # %% [markdown]
 # # Table 1: mean AUC of every strategy
 #
-# Table 1 of {cite}`ho2020`, and under each printed AUC what this edition measured. A row is a
+# Table 1 of {cite}`ho2020` and, under each printed AUC, what this edition measured. A row is a
 # teacher and a student; the first row of each teacher is its own base training. In the reversed
 # column the student teaches the teacher, and the AUC is that of the taught teacher; {doc}`paper-audit`
-# shows what the other reading would say.
+# shows what the other reading would mean.
 #
-# An {term}`AUC` is the mean over the findings on the {term}`test images`, and over the seeds where a
-# study has several. Its 95 % interval is a {term}`bootstrap over patients`, and over the seeds. Three
-# seeds are few: such an interval is too narrow rather than too wide. Numbers measured on other
-# images than the paper's are no test of the paper; the line under each table says which data they
-# come from.
+# An {term}`AUC` is the mean over the findings on the {term}`test images` and, where a study has
+# several seeds, over the seeds. Its 95 % interval is a {term}`bootstrap over patients`, and over the
+# seeds. Three seeds are few: such an interval is too narrow rather than too wide. Numbers measured
+# on images other than the paper's do not test the paper; the line under each table says which data
+# they come from.
 #
 #     papermill notebooks/table-1.py build/table-1.ipynb -p preset quick
 #
@@ -46,7 +46,7 @@ study = open_study(preset, data, allow_partial=allow_partial)
 planned = table_cells.cells(study)
 measured = table_cells.mean_aucs(planned, study.preset.resamples)
 cells = table_1.table1(study.preset.pairs, planned, measured)
-runs = [run for cell in planned.values() for run in cell.runs.values()]
+runs = table_cells.runs_of(planned)
 source = study.caption(runs=len(runs))
 name = study.dataset.name
 print(
@@ -79,8 +79,8 @@ Markdown("\n".join(table_1.missing(cells)) or "Every cell has all its runs.")
 # ## Cell by cell
 #
 # The same numbers, one row a cell, with the network that was trained and the one that taught it.
-# The deviation is that between seeds, in points. Base training and self-training stand in the
-# paper's table once under each teacher; here, too.
+# The deviation is that between seeds, in points. As in the paper's table, base training and
+# self-training appear once under each teacher.
 
 # %% tags=["hide-input"]
 FORMATS = {"paper": ".4f", "difference": "+.2f", "deviation": ".2f"}
@@ -95,10 +95,10 @@ html.table(
 # %% [markdown]
 # ## How much two runs of one procedure differ
 #
-# A network that teaches itself runs the same procedure under three names: self-training, standard
-# and reversed distillation. The paper prints three AUCs for DenseNet-121. Here the three share
-# their teacher and start from different seeds, so that their spread is the noise between runs that
-# differences of single runs must be held against. It is in points.
+# A network that teaches itself goes through the same procedure under three names: self-training,
+# standard and reversed distillation. The paper prints three AUCs for DenseNet-121. Here the three
+# share their teacher and start from different seeds, so their spread, in points, is the noise
+# between runs against which differences between single runs should be judged.
 
 # %% tags=["hide-input"]
 noise = table_1.noise(measured)
@@ -107,10 +107,10 @@ if freedom:
     print(
         f"Standard deviation between runs: {deviation:.2f} points ({freedom} degrees of freedom). "
         f"Two such runs differ by {2**0.5 * 1.96 * deviation:.2f} points or less in 95 of 100 cases,"
-        " if this deviation is the true one and noise is normal."
+        " if this deviation is the true one and the noise is normal."
     )
 else:
-    print(f"No network of preset {study.preset.name} taught itself under two of these names.")
+    print(f"No network in preset {study.preset.name} taught itself under two of these names.")
 html.table(
     noise,
     name="table-1-noise",

@@ -13,15 +13,15 @@
 # %% [markdown]
 # # Table 2: training time of every strategy
 #
-# Table 2 of {cite}`ho2020` gives minutes on a GeForce GTX 1070. Beside them stand the minutes that
-# the runs of this edition took, and both as ratios to base training of the same network, which
-# compare across hardware.
+# Table 2 of {cite}`ho2020` gives minutes on a GeForce GTX 1070. Here they are beside the minutes that
+# the runs of this edition took, both also as ratios to base training of the same network, which can
+# be compared across hardware.
 #
 # A measured time is that of the run's own {term}`epochs <epoch>`. It leaves out validation and, for a taught run,
 # its teacher: the teacher's training, and the one pass in which the teacher's outputs are stored.
 # A student's epoch then costs what an epoch of base training costs. The paper does not say what its
-# minutes hold. The second table adds the teacher's base training, which is what somebody pays who
-# starts with nothing; a {term}`defective teacher` adds the first quarter of it.
+# minutes include. The second table adds the teacher's base training, which is the cost of starting
+# with nothing; for a {term}`defective teacher` it adds the first quarter.
 #
 #     papermill notebooks/table-2.py build/table-2.ipynb -p preset quick
 #
@@ -45,7 +45,7 @@ check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 planned = table_cells.cells(study)
 times = table_2.table2(planned)
-runs = [run for cell in planned.values() for run in cell.runs.values()]
+runs = table_cells.runs_of(planned)
 source = study.caption(runs=len(runs))
 name = study.dataset.name
 images = study.describe()["train"]
@@ -56,8 +56,8 @@ print("\n".join(training_times.origins(runs)))
 # ## Run by run
 #
 # Minutes, images a second and ratios are means over the seeds. Images a second are the median over
-# the epochs but the first, in which the graph is built. The ratio compares minutes, that start-up
-# included.
+# all epochs but the first, in which the graph is built. The ratio compares minutes, which include
+# that start-up.
 
 # %% tags=["hide-input"]
 TIMES = {"paper minutes": ".0f", "minutes": ".1f", "minutes in all": ".1f", "images/s": ",.0f"}
@@ -74,8 +74,8 @@ html.table(
 # %% [markdown]
 # ## The whole procedure
 #
-# With the teacher's training, and by images a second, which leave the start-up out. Times are only
-# compared between runs on the same hardware.
+# With the teacher's training, and by images a second, which do not include the start-up. Times are
+# compared only between runs on the same hardware.
 
 # %% tags=["hide-input"]
 taught = times[(times["taught by"] != "") & (times["runs"] > 0)]
@@ -94,21 +94,9 @@ html.table(
 # {doc}`paper-audit` has more on Table 2.
 
 # %% tags=["hide-input"]
-speed = training_time.densenet121_speed()
 ours = times.query("network == 'DenseNet-121' and strategy == 'base' and runs > 0")
 ours = ours.dropna(subset="images/s")
-text = (
-    f"Base training of DenseNet-121 took {speed['minutes']:.0f} minutes. As {speed['epochs']:.0f} "
-    f"epochs of {speed['images']:,.0f} images that is "
-    f"{speed['images']:,.0f} x {speed['epochs']:.0f} / ({speed['minutes']:.0f} x 60 s) = "
-    f"**{speed['implied']:,.0f} images a second**. Forward and backward through its convolutions "
-    f"at 224 x 224 pixels take {speed['gflop_per_image']:.1f} GFLOP an image. A GTX 1070 has "
-    f"{speed['tflops']:.2f} TFLOP/s at its peak, which is at most {speed['tflops']:.2f} x 1000 / "
-    f"{speed['gflop_per_image']:.1f} = **{speed['ceiling']:.0f} images a second**, or "
-    f"{speed['loose_ceiling']:.0f} if the 3 x 3 convolutions cost nothing. Table 2 cannot be "
-    f"{speed['epochs']:.0f} epochs of the full training set; at the peak its time holds "
-    f"{speed['epochs_at_ceiling']:.0f}."
-)
+text = training_time.speed_in_words(training_time.densenet121_speed())
 for row in ours.itertuples():
     text += (
         f"\n\nHere DenseNet-121 trained on {times.loc[row.Index, 'images/s']:,.0f} images a second "

@@ -16,7 +16,7 @@
 # The six columns of Table 3 in {cite}`ho2020` and, beside them, what this edition measured, each
 # {term}`AUC` with its interval from a {term}`bootstrap over patients`. The
 # paper's means are computed from its columns; {doc}`paper-audit` lists where the printed ones
-# differ. Numbers measured on other images than the paper's are no test of the paper: the heading
+# differ. Numbers measured on images other than the paper's do not test the paper: the heading
 # of each measured column and the line under the table say which data they come from.
 #
 #     papermill notebooks/table-3.py build/table-3.ipynb -p preset quick
@@ -63,7 +63,7 @@ rows = table_3.table3({f"{title} ({name})": table for title, table in measured.i
 html.table(
     rows,
     name="table-3",
-    caption=f"AUC of each finding: the paper's Table 3, and measured on {name} "
+    caption=f"AUC of each finding: the paper's Table 3, and as measured on {name} "
     "with 95 % intervals over patients.",
     source=source,
     formats=dict.fromkeys(table_3.published_table3(), ".3f"),
@@ -74,7 +74,7 @@ means = "; ".join(
     f"{title} {table.set_index('finding').loc[MEAN, 'auc']:.3f}"
     for title, table in measured.items()
 )
-shown = "No run is there to draw."
+shown = "There is no run to draw."
 if measured:
     shown = html.figure(
         auc_intervals(measured),
@@ -88,11 +88,11 @@ shown
 # %% [markdown]
 # ## Elsewhere in the literature
 #
-# Mean AUCs that the paper's Table 3 does not have, most of them published after it. Only numbers
-# that could be read are listed, with the place where they were; per-finding AUCs could not be.
-# Results on NIH's {term}`official split` stand first. Those on another split belong to other test
-# images, and those on an image-wise one to patients that were trained on: neither is to be compared
-# with the others, which is why the highest numbers of this table stand last.
+# Mean AUCs that are not in the paper's Table 3, most of them published after it. Only numbers that
+# we could read are listed, with the place where we read them; we found no per-finding AUCs. Results
+# on NIH's {term}`official split` come first. Those on another split are of other test images, and
+# those on an image-wise split are of patients that were trained on: neither can be compared with the
+# rest, which is why the highest numbers in this table come last.
 #
 # {cite:t}`wang2017`, {cite:t}`ranjan2018`, {cite:t}`wang2021`, {cite:t}`taslimi2022`,
 # {cite:t}`pang2022`, {cite:t}`rajpurkar2017`, {cite:t}`guan2018` and {cite:t}`wang2020`.

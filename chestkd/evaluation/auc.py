@@ -6,16 +6,17 @@ weights, and its AUC is the weighted Mann-Whitney statistic, ties counted one ha
 are compared on the same resamples.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 
 MEAN = "Mean"
-_BLOCK_ELEMENTS = 4_000_000  # resamples x images held at once: 32 MB of float64
+_BLOCK_ELEMENTS = 4_000_000  # resamples x images in memory at once: 32 MB of float64
 
 
 def auc_scores(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -42,10 +43,10 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Resamples:
-    """How often each image counts in each of R resamples of the patients."""
+    """How often each of P patients, and so each of N images, counts in each of R resamples."""
 
     counts: np.ndarray  # (R, P) int16, each row adds up to P
-    patient: np.ndarray  # (N,) int64, the column of `counts` that an image belongs to
+    patient: np.ndarray  # (N,) int64, the column of `counts` of an image's patient
 
     @classmethod
     def draw(cls, patients: np.ndarray, resamples: int, seed: int = 0) -> "Resamples":
@@ -57,6 +58,11 @@ class Resamples:
         drawn = generator.integers(len(unique), size=(resamples, len(unique)))
         counts = np.stack([np.bincount(row, minlength=len(unique)) for row in drawn])
         return cls(counts.astype(np.int16), patient)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """How often each image counts in each resample, (R, N) float64."""
+        return self.counts[:, self.patient].astype(np.float64)
 
     def auc_scores(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """AUC of every resample and column, (R, C) float64, NaN where undefined."""
@@ -73,8 +79,8 @@ class Resamples:
         patient = self.patient[order]
         block = max(1, _BLOCK_ELEMENTS // len(order))
         parts = [
-            _weighted_auc(self.counts[at : at + block][:, patient], positive, starts)
-            for at in range(0, len(self.counts), block)
+            _weighted_auc(self.counts[start : start + block][:, patient], positive, starts)
+            for start in range(0, len(self.counts), block)
         ]
         return np.concatenate(parts)
 
@@ -87,26 +93,6 @@ def _weighted_auc(weights: np.ndarray, positive: np.ndarray, starts: np.ndarray)
     pairs = ones.sum(axis=1) * zeros.sum(axis=1)
     with np.errstate(invalid="ignore"):
         return (ones * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with the limits of its 95 % percentile interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
-    defined = resampled[~np.isnan(resampled)]
-    if not len(defined):
-        return Estimate(value, np.nan, np.nan)
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high))
 
 
 def auc_table(
@@ -129,20 +115,20 @@ def auc_table(
     positives = labels.sum(axis=0, dtype=int)
     rows = []
     for index, name in enumerate(FINDINGS):
-        estimate = _estimate(areas[index], drawn[:, index])
+        estimate = Estimate.of(areas[index], drawn[:, index])
         counts = (positives[index], len(labels) - positives[index])
-        rows.append((name, *_values(estimate), *counts, _note(*counts)))
+        rows.append((name, *astuple(estimate), *counts, _note(*counts)))
     defined = ~np.isnan(areas)
     if not defined.any():
         raise ValueError(f"no finding has both positives and negatives among {len(labels)} images")
-    mean = _estimate(areas[defined].mean(), drawn[:, defined].mean(axis=1))
+    mean = Estimate.of(areas[defined].mean(), drawn[:, defined].mean(axis=1))
     note = "" if defined.all() else f"of {defined.sum()} findings"
-    rows.append((MEAN, *_values(mean), int(positives.sum()), int((labels == 0).sum()), note))
+    rows.append((MEAN, *astuple(mean), int(positives.sum()), int((labels == 0).sum()), note))
     columns = ["finding", "auc", "low", "high", "positives", "negatives", "note"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def compare(
+def auc_difference(
     labels: np.ndarray,
     scores: np.ndarray,
     reference_scores: np.ndarray,
@@ -158,11 +144,7 @@ def compare(
     difference = drawn.auc_scores(labels[:, defined], scores[:, defined]) - drawn.auc_scores(
         labels[:, defined], reference_scores[:, defined]
     )
-    return _estimate((areas - reference)[defined].mean(), difference.mean(axis=1))
-
-
-def _values(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.low, estimate.high
+    return Estimate.of((areas - reference)[defined].mean(), difference.mean(axis=1))
 
 
 def _note(positives: int, negatives: int) -> str:

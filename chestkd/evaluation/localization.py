@@ -1,17 +1,17 @@
-"""Maps against marked regions: do they point at the finding?
+"""Saliency maps against marked regions: do they point at the finding?
 
-Every score stands beside two baselines that never saw the image: a blob at its center, and noise.
-No threshold is tuned: what a map marks is what Otsu's method, which sees that map alone, separates
-from its background. Nothing here is fitted to the boxes.
+Every score is compared with those of two baselines that never saw the image: a blob at its center,
+and noise. No threshold is tuned and nothing is fitted to the boxes: what a map marks is what Otsu's
+method, applied to that map alone, separates from its background.
 
 - pointing: 1 if the map's maximum lies in the region (Zhang et al., 2018, without their margin);
 - energy: share of the evidence that lies in the region (Wang et al., 2020);
 - IoU > T and IoBB > T: share of the region's boxes that a marked box overlaps by more than T
   (Wang et al., 2017), as intersection over union, or over the area of the marked box. IoBB is
-  generous to small boxes, so how many are marked, and how many of them lie elsewhere, is given too.
+  generous to small boxes, so the number of marked boxes, and of those elsewhere, is given, too.
 
-A map without structure says nothing: all its pixels are the maximum, so that pointing and energy
-are the region's share of the image, as for noise; nothing is marked; and it is counted.
+A constant map says nothing: every pixel is its maximum, so pointing and energy equal the region's
+share of the image, as for noise; it marks nothing; and such maps are counted.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ OVERLAPS = tuple(f"{kind} > {limit}" for kind in ("IoU", "IoBB") for limit in TH
 MEASURES = ("pointing", "energy", *OVERLAPS, "marked boxes", "boxes elsewhere", "constant")
 
 # Standard deviation, as a share of the side, of the blur that every map gets: maps of gradients
-# are grainy where maps of features are smooth, and a grain is no answer to "where?".
+# are grainy where maps of features are smooth, and a single grain does not answer "where?".
 BLUR = 0.02
 # The same for the blob at the center.
 _CENTER = 1 / 6
@@ -43,19 +43,18 @@ class Region:
     row: int
     patient: int
     finding: str
-    # (H, W) bool, with at least one pixel inside.
+    # (H, W) bool, with at least one pixel set.
     mask: np.ndarray
     # (K, 4) float64: x, y (upper left corner), width, height in pixels of the mask.
     boxes: np.ndarray
 
 
 def evidence(maps: np.ndarray, kind: str, *, blur: float = BLUR) -> np.ndarray:
-    """What speaks for the finding: (N, H, W) float64, >= 0, of signed maps (N, H, W).
+    """How strongly each pixel speaks for the finding: (N, H, W) float64, >= 0.
 
-    `kind` says what of a map speaks for the finding (`saliency.Method.evidence`): "absolute", its
-    size; "positive", what is above zero; "relative", what is above the map's lowest value, for
-    maps whose zero means nothing. Raises ValueError for another kind and for a map that is not
-    finite.
+    `kind` says how signed maps (N, H, W) are read: "absolute", by their size; "positive", by what
+    exceeds zero; "relative", by what exceeds the map's lowest value, for maps whose zero means
+    nothing. Raises ValueError for another kind, or a map that is not finite.
     """
     if kind not in ("absolute", "positive", "relative"):
         raise ValueError(
@@ -70,7 +69,7 @@ def evidence(maps: np.ndarray, kind: str, *, blur: float = BLUR) -> np.ndarray:
     else:
         lowest = maps.min(axis=(1, 2), keepdims=True) if kind == "relative" else 0
         strength = np.maximum(maps - lowest, 0)
-    # Blurring a constant leaves rounding noise, which would be a structure.
+    # Blurring a constant leaves rounding noise, which would look like structure.
     flat = np.ptp(strength, axis=(1, 2)) == 0
     blurred = gaussian_filter(strength, blur * maps.shape[1], axes=(1, 2))
     return np.where(flat[:, None, None], strength, blurred)
@@ -86,15 +85,15 @@ def center_evidence(shape: tuple[int, int]) -> np.ndarray:
 def random_evidence(
     shape: tuple[int, int], generator: np.random.Generator, *, blur: float = BLUR
 ) -> np.ndarray:
-    """Uniform noise with the blur of a map, going round at the borders: (H, W) float64.
+    """Uniform noise, blurred like a map: (H, W) float64.
 
-    So its maximum may lie anywhere with equal chance.
+    The blur wraps around at the borders, so that the maximum is equally likely anywhere.
     """
     return gaussian_filter(generator.random(shape), blur * shape[0], mode="wrap")
 
 
 def pointing(strength: np.ndarray, mask: np.ndarray) -> float:
-    """Chance, 0 to 1, that a maximum of the evidence (H, W) lies in the mask; ties share it."""
+    """Share, 0 to 1, of the pixels with the most evidence (H, W) that lie in the mask."""
     return float(mask[strength == strength.max()].mean())
 
 
@@ -122,14 +121,14 @@ def otsu_threshold(strength: np.ndarray) -> float:
 def marked_boxes(strength: np.ndarray) -> np.ndarray:
     """Boxes (K, 4), x y width height in pixels, around what exceeds Otsu's threshold.
 
-    One for each group of pixels that touch, corners included; none for a constant map.
+    One for each group of pixels that touch, if only at a corner; none for a constant map.
     """
     groups, _ = label(strength > otsu_threshold(strength), structure=_EIGHT_NEIGHBORS)
-    found = [
+    boxes = [
         (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
         for rows, columns in find_objects(groups)
     ]
-    return np.array(found, np.float64).reshape(-1, 4)
+    return np.array(boxes, np.float64).reshape(-1, 4)
 
 
 def overlaps(marked: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,28 +149,28 @@ def score(strength: np.ndarray, region: Region) -> dict[str, float]:
     """All `MEASURES` of one map's evidence (H, W) on one region."""
     if strength.shape != region.mask.shape:
         raise ValueError(
-            f"a map of {strength.shape} pixels for a region of {region.mask.shape}; expected one "
-            "size"
+            f"a map of {strength.shape} pixels for a region of {region.mask.shape}; their sizes "
+            "must be equal"
         )
     marked = marked_boxes(strength)
-    found: dict[str, float] = {
+    scores: dict[str, float] = {
         "pointing": pointing(strength, region.mask),
         "energy": energy(strength, region.mask),
     }
     of_union, of_marked = overlaps(marked, region.boxes)
     for kind, overlap in (("IoU", of_union), ("IoBB", of_marked)):
         best = overlap.max(axis=0, initial=0.0)  # (given boxes,)
-        found |= {f"{kind} > {limit}": float((best > limit).mean()) for limit in THRESHOLDS}
-    found["marked boxes"] = len(marked)
-    found["boxes elsewhere"] = int((of_marked.max(axis=1, initial=0.0) <= THRESHOLDS[0]).sum())
-    found["constant"] = float(np.ptp(strength) == 0)
-    return found
+        scores |= {f"{kind} > {limit}": float((best > limit).mean()) for limit in THRESHOLDS}
+    scores["marked boxes"] = len(marked)
+    scores["boxes elsewhere"] = int((of_marked.max(axis=1, initial=0.0) <= THRESHOLDS[0]).sum())
+    scores["constant"] = float(np.ptp(strength) == 0)
+    return scores
 
 
 def score_maps(maps: np.ndarray, kind: str, regions: list[Region]) -> pd.DataFrame:
-    """One row a region: row, patient, finding and all `MEASURES` of the map (N, H, W) of each.
+    """One row a region: row, patient, finding and all `MEASURES` of its map, one of (N, H, W).
 
-    Raises ValueError where there are not as many maps as regions.
+    Raises ValueError unless there is one map for each region.
     """
     if len(maps) != len(regions):
         raise ValueError(f"{len(maps)} maps for {len(regions)} regions; expected one for each")
@@ -180,26 +179,27 @@ def score_maps(maps: np.ndarray, kind: str, regions: list[Region]) -> pd.DataFra
 
 
 def score_center(regions: list[Region]) -> pd.DataFrame:
-    """The scores of the blob at the center on the same regions."""
-    return _scored([score(center_evidence(each.mask.shape), each) for each in regions], regions)
+    """The scores of the blob at the center on each region."""
+    rows = [score(center_evidence(region.mask.shape), region) for region in regions]
+    return _scored(rows, regions)
 
 
 def score_random(
     regions: list[Region], generator: np.random.Generator, *, draws: int = 20
 ) -> pd.DataFrame:
-    """The mean scores of `draws` maps of noise on each of the same regions."""
+    """The mean scores of `draws` maps of noise on each region."""
     rows = []
     for region in regions:
         scores = [
             score(random_evidence(region.mask.shape, generator), region) for _ in range(draws)
         ]
-        rows.append({name: float(np.mean([each[name] for each in scores])) for name in MEASURES})
+        rows.append({name: float(np.mean([drawn[name] for drawn in scores])) for name in MEASURES})
     return _scored(rows, regions)
 
 
 def _scored(rows: list[dict[str, float]], regions: list[Region]) -> pd.DataFrame:
-    who = [(region.row, region.patient, region.finding) for region in regions]
-    frame = pd.DataFrame(who, columns=["row", "patient", "finding"])
+    marked = [(region.row, region.patient, region.finding) for region in regions]
+    frame = pd.DataFrame(marked, columns=["row", "patient", "finding"])
     measures = pd.DataFrame(rows, columns=list(MEASURES), dtype=np.float64)
     order = pd.Categorical(frame["finding"], FINDINGS, ordered=True)
     return pd.concat([frame.assign(finding=order), measures], axis=1)

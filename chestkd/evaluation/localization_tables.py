@@ -1,11 +1,13 @@
 """Localization scores per finding, with intervals over patients."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
 
-from chestkd.evaluation.auc import MEAN, Estimate, Resamples
+from chestkd.evaluation.auc import MEAN, Resamples
+from chestkd.evaluation.intervals import Estimate, Measured, mean
 from chestkd.evaluation.localization import MEASURES
 from chestkd.findings import FINDINGS
 
@@ -23,23 +25,22 @@ def localization_table(
     ``measure``, ``value``, ``low``, ``high``, ``regions``, ``patients``, ``note``. A finding
     without a region has no value, and its note says so. One with regions of fewer than
     `LEAST_PATIENTS` patients has a value without limits, because resamples of one patient show no
-    spread. The mean over findings leaves both out, and counts every other finding alike. All maps
-    are resampled alike. Raises ValueError for scores on different regions, and for none at all.
+    spread. The mean over findings leaves both out, and weights every other finding equally. All
+    maps are resampled alike. Raises ValueError for scores on different regions, or for none.
     """
     first = _same_regions(scores)
-    drawn = Resamples.draw(first["patient"].to_numpy(), resamples, seed)
-    weights = drawn.counts[:, drawn.patient].astype(np.float64)  # (resamples, regions)
-    rows = []
-    for title, frame in scores.items():
-        for measure in MEASURES:
-            for finding, estimate in _per_finding(frame, measure, weights).items():
-                values = (estimate.value, estimate.low, estimate.high)
-                rows.append((finding, title, measure, *values, *_counts(first, finding)))
+    weights = Resamples.draw(first["patient"].to_numpy(), resamples, seed).weights
+    rows = [
+        (finding, title, measure, *astuple(estimate), *_counts(first, finding))
+        for title, frame in scores.items()
+        for measure in MEASURES
+        for finding, estimate in _estimates(_means(frame, measure, weights)).items()
+    ]
     columns = ["finding", "map", "measure", "value", "low", "high", "regions", "patients", "note"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def compare(
+def localization_difference(
     scores: pd.DataFrame,
     reference: pd.DataFrame,
     measure: str,
@@ -53,29 +54,59 @@ def compare(
     """
     _same_regions({"scores": scores, "reference": reference})
     difference = scores.assign(**{measure: scores[measure] - reference[measure]})
-    drawn = Resamples.draw(scores["patient"].to_numpy(), resamples, seed)
-    return _per_finding(difference, measure, drawn.counts[:, drawn.patient].astype(float))[MEAN]
+    means = measured_means(difference, measure, resamples=resamples, seed=seed)
+    return _estimates(means)[MEAN]
 
 
 def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """One row a finding, one column a map: "0.41 (0.38 to 0.45)", or why there is none."""
     chosen = table[table["measure"] == measure]
-    texts = [_text(*row) for row in chosen[["value", "low", "high", "note"]].to_numpy()]
+    texts = [
+        f"{Estimate(value, low, high):.2f}" if value == value else note or "n/a"
+        for value, low, high, note in chosen[["value", "low", "high", "note"]].to_numpy()
+    ]
     wide = chosen.assign(text=texts).pivot(
         index=["finding", "regions", "patients"], columns="map", values="text"
     )
     wide = wide[list(dict.fromkeys(chosen["map"]))].reset_index()
-    order = {name: at for at, name in enumerate((*FINDINGS, MEAN))}
+    order = {name: position for position, name in enumerate((*FINDINGS, MEAN))}
     wide = wide.sort_values("finding", key=lambda names: names.map(order), ignore_index=True)
     note = chosen.loc[chosen["finding"] == MEAN, "note"].iloc[0]
     wide["finding"] = wide["finding"].replace(MEAN, f"{MEAN} {note}".strip())
     return wide.rename_axis(columns=None)
 
 
-def _text(value: float, low: float, high: float, note: str) -> str:
-    if value != value:
-        return note or "n/a"
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if low == low else " (n/a)")
+def measured_means(
+    scores: pd.DataFrame, measure: str, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Measured]:
+    """Mean of a measure for each of the 14 findings, and under resamples of the patients.
+
+    NaN for a finding without a region, and in a resample without one of its patients; all its
+    resamples are NaN where it has fewer than `LEAST_PATIENTS`. Scores on the same regions are
+    resampled alike.
+    """
+    weights = Resamples.draw(scores["patient"].to_numpy(), resamples, seed).weights
+    return _means(scores, measure, weights)
+
+
+def _means(scores: pd.DataFrame, measure: str, weights: np.ndarray) -> dict[str, Measured]:
+    """The same with the weights (resamples, regions)."""
+    means = {}
+    for finding in FINDINGS:
+        chosen = (scores["finding"] == finding).to_numpy()
+        values = scores.loc[chosen, measure].to_numpy(np.float64)
+        enough = scores.loc[chosen, "patient"].nunique() >= LEAST_PATIENTS
+        total = weights[:, chosen].sum(axis=1) * enough
+        resampled = weights[:, chosen] @ values / np.where(total > 0, total, np.nan)
+        means[finding] = Measured(float(values.mean()) if len(values) else np.nan, resampled)
+    return means
+
+
+def _estimates(means: Mapping[str, Measured]) -> dict[str, Estimate]:
+    """The estimate of each finding, and of the mean over those that have enough patients."""
+    enough = [measured for measured in means.values() if not np.isnan(measured.resampled).all()]
+    overall = mean(enough).estimate if enough else Estimate(np.nan, np.nan, np.nan)
+    return {finding: measured.estimate for finding, measured in means.items()} | {MEAN: overall}
 
 
 def _same_regions(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -91,68 +122,18 @@ def _same_regions(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return first
 
 
-def resampled_means(
-    frame: pd.DataFrame, measure: str, *, resamples: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of a measure per finding, (14,), and under resamples of the patients, (14, resamples).
-
-    NaN for a finding without a region, and in a resample without one of its patients; all its
-    resamples are NaN where it has fewer than `LEAST_PATIENTS`. Frames on the same regions are
-    resampled alike.
-    """
-    drawn = Resamples.draw(frame["patient"].to_numpy(), resamples, seed)
-    return _means(frame, measure, drawn.counts[:, drawn.patient].astype(np.float64))
-
-
-def _means(frame: pd.DataFrame, measure: str, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means (14,), and (14, resamples) with the weights (resamples, regions)."""
-    values = frame[measure].to_numpy(np.float64)
-    means, resampled = [], []
-    for finding in FINDINGS:
-        of = (frame["finding"] == finding).to_numpy()
-        enough = frame.loc[of, "patient"].nunique() >= LEAST_PATIENTS
-        total = weights[:, of].sum(axis=1) * enough
-        drawn = weights[:, of] @ values[of] / np.where(total > 0, total, np.nan)
-        means.append(values[of].mean() if of.any() else np.nan)
-        resampled.append(drawn)
-    return np.array(means), np.array(resampled)
-
-
-def _per_finding(frame: pd.DataFrame, measure: str, weights: np.ndarray) -> dict[str, Estimate]:
-    """The estimate of each finding, and of the mean over those that have enough patients."""
-    means, resampled = _means(frame, measure, weights)
-    estimates = {
-        finding: _estimate(mean, drawn)
-        for finding, mean, drawn in zip(FINDINGS, means, resampled, strict=True)
-    }
-    enough = ~np.isnan(resampled).all(axis=1)
-    mean = means[enough].mean() if enough.any() else np.nan
-    estimates[MEAN] = _estimate(
-        float(mean), resampled[enough].mean(axis=0) if enough.any() else resampled[0]
-    )
-    return estimates
-
-
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
-    defined = resampled[~np.isnan(resampled)]
-    if not len(defined):
-        return Estimate(value, np.nan, np.nan)
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high))
-
-
 def _counts(scores: pd.DataFrame, finding: str) -> tuple[int, int, str]:
     """Regions, patients, and what there is to note."""
     if finding != MEAN:
-        of = scores[scores["finding"] == finding]
-        patients = of["patient"].nunique()
-        note = "n/a (0 regions)" if not len(of) else ""
+        chosen = scores[scores["finding"] == finding]
+        patients = chosen["patient"].nunique()
+        note = "n/a (0 regions)" if not len(chosen) else ""
         if 0 < patients < LEAST_PATIENTS:
             note = f"no interval ({patients} patient{'s' * (patients > 1)})"
-        return len(of), patients, note
+        return len(chosen), patients, note
     per_finding = scores.groupby("finding", observed=True)["patient"].nunique()
     enough = per_finding.index[per_finding >= LEAST_PATIENTS]
-    of = scores[scores["finding"].isin(enough)]
+    chosen = scores[scores["finding"].isin(enough)]
     plural = "" if len(enough) == 1 else "s"
     note = "" if len(enough) == len(FINDINGS) else f"of {len(enough)} finding{plural}"
-    return len(of), of["patient"].nunique(), note
+    return len(chosen), chosen["patient"].nunique(), note

@@ -5,39 +5,23 @@ import pandas as pd
 
 from chestkd.data import decode
 from chestkd.data.dataset import PHANTOM_NAME, Dataset
-from chestkd.data.splits import Split, SplitError, require_same_split
+from chestkd.data.splits import Split, SplitError
 from chestkd.evaluation.localization import Region
 from chestkd.findings import FINDINGS
 from chestkd.phantom.masks import read_mask
-from chestkd.training.store import Run
-
-
-def require_official(run: Run, split: Split) -> None:
-    """Raise SplitError unless a run was trained on the official split, and on this one.
-
-    All boxes lie in the official test list. Of its images 17,920 are training images of the
-    community split: a network of another split may have been trained on the boxed images.
-    """
-    trained = run.specification.split
-    if trained != "official":
-        raise SplitError(
-            f"run {run.id} was trained on the {trained} split: boxed images may be among its "
-            "training images; localization needs the official split"
-        )
-    require_same_split(
-        run.record["data"]["split_fingerprint"], split.fingerprint, f"the maps of {run.id}"
-    )
 
 
 def all_regions(dataset: Dataset, split: Split, size: int) -> list[Region]:
     """Every marked finding of the test images, for maps of `size` x `size` pixels.
 
-    On a phantom these are the exact masks of all 14 findings that are there, whatever the labels
-    say; else the boxes. Raises SplitError for any but the official split, ValueError, naming the
-    image, for a box that lies outside of it.
+    On a phantom these are the exact masks of every finding that is really present, whatever the
+    labels say; on any other data set they are the boxes. Raises SplitError for any but the official
+    split, and ValueError, naming the image, for a box that lies outside it.
     """
     if split.name != "official":
-        raise SplitError(f"boxes leak into training on the {split.name} split; use the official")
+        raise SplitError(
+            f"boxes leak into training on the {split.name} split; use the official one"
+        )
     make = _of_phantom if dataset.name == PHANTOM_NAME else _of_boxes
     return make(dataset, split.test, size)
 
@@ -47,18 +31,18 @@ def choose(regions: list[Region], per_finding: int | None, seed: int) -> list[Re
     if per_finding is None:
         return regions
     generator = np.random.default_rng(seed)
-    kept: list[Region] = []
+    chosen: list[Region] = []
     for finding in FINDINGS:
-        of = [region for region in regions if region.finding == finding]
-        drawn = generator.permutation(len(of))[:per_finding]
-        kept += [of[at] for at in sorted(drawn)]
-    return kept
+        candidates = [region for region in regions if region.finding == finding]
+        drawn = generator.permutation(len(candidates))[:per_finding]
+        chosen += [candidates[index] for index in sorted(drawn)]
+    return chosen
 
 
 def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
     """(size, size) bool: the pixels whose center lies in a box (K, 4) of x, y, width, height.
 
-    A box between the centers marks the pixel that holds its middle.
+    A box so small that it contains no pixel's center marks the pixel at its middle.
     """
     mask = np.zeros((size, size), bool)
     for x, y, width, height in boxes:
@@ -72,10 +56,7 @@ def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
 
 
 def clip_boxes(boxes: np.ndarray, size: int, image: str) -> np.ndarray:
-    """Boxes (K, 4) cut off at the border of the image.
-
-    Raises ValueError, naming the image, where nothing is left of one.
-    """
+    """Boxes (K, 4) clipped to the image; ValueError, naming the image, for one outside it."""
     start = np.clip(boxes[:, :2], 0, size)
     end = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
     clipped = np.concatenate([start, end - start], axis=1)
@@ -91,9 +72,10 @@ def clip_boxes(boxes: np.ndarray, size: int, image: str) -> np.ndarray:
 def _of_boxes(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
     inside = dataset.boxes[dataset.boxes["row"].isin(rows)]
     regions = []
-    for _, of in inside.groupby(["row", "finding"]):
-        row, finding = int(of["row"].iloc[0]), str(of["finding"].iloc[0])
-        boxes = clip_boxes(of[["x", "y", "w", "h"]].to_numpy() * size, size, of["image"].iloc[0])
+    for _, group in inside.groupby(["row", "finding"]):
+        row, finding = int(group["row"].iloc[0]), str(group["finding"].iloc[0])
+        shares = group[["x", "y", "w", "h"]].to_numpy()
+        boxes = clip_boxes(shares * size, size, group["image"].iloc[0])
         patient = int(dataset.table["patient"].iloc[row])
         regions.append(Region(row, patient, finding, box_mask(boxes, size), boxes))
     return regions
@@ -101,16 +83,16 @@ def _of_boxes(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
 
 def _of_phantom(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
     truth = pd.read_csv(dataset.folder / "truth.csv.gz", usecols=["Image Index", "True Labels"])
-    place = pd.Series(truth.index, index=truth["Image Index"])
+    position = pd.Series(truth.index, index=truth["Image Index"])
     regions = []
     for row in rows:
-        at = int(place[dataset.table["image"].iloc[row]])
+        drawn = int(position[dataset.table["image"].iloc[row]])
         for finding in FINDINGS:
-            if finding not in str(truth["True Labels"].iloc[at]).split("|"):
+            if finding not in str(truth["True Labels"].iloc[drawn]).split("|"):
                 continue
-            mask = read_mask(dataset.folder, at, finding)
+            mask = read_mask(dataset.folder, drawn, finding)
             if mask is None or not mask.any():
-                continue  # the finding lies outside of the image
+                continue  # the finding lies outside the image
             mask = _at_size(mask, size)
             patient = int(dataset.table["patient"].iloc[row])
             regions.append(Region(int(row), patient, finding, mask, _box_around(mask)))
@@ -118,7 +100,7 @@ def _of_phantom(dataset: Dataset, rows: np.ndarray, size: int) -> list[Region]:
 
 
 def _at_size(mask: np.ndarray, size: int) -> np.ndarray:
-    """A mask at another size: what it covers by half, or at all where that is nothing."""
+    """A mask at another size: pixels it covers at least by half, or else those it covers most."""
     if len(mask) == size:
         return mask
     covered = decode.resize(mask.astype(np.uint8) * 255, size)

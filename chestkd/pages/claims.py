@@ -1,39 +1,62 @@
 """The claims ledger as readers see it: effects of a study, verdicts, and what each rests on."""
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from chestkd.distillation.run_names import RunName
+from chestkd.evaluation.intervals import Estimate
 from chestkd.pages import claim_11
+from chestkd.pages.effects import measured_effects
 from chestkd.paper import verdicts
 from chestkd.paper.claims import CLAIMS, claim
-from chestkd.paper.comparisons import Key, RunKey
+from chestkd.paper.comparisons import Comparison
 from chestkd.study.study import Study
-from chestkd.study.table_cells import NOT_PLANNED, Cells, auc_effects, mean_aucs
-from chestkd.study.table_cells import effects as effects_of
+from chestkd.study.table_cells import (
+    NOT_PLANNED,
+    Cells,
+    Measurements,
+    image_wise_cells,
+    mean_aucs,
+    runs_of,
+)
 from chestkd.study.training_times import training_times
 
+_AUC_CLAIMS = CLAIMS[:9]
 _RATIOS = "C10"
 
 
-def effects(study: Study, planned: Cells, *, progress: bool = False) -> pd.DataFrame:
+def study_effects(study: Study, planned: Cells, *, progress: bool = False) -> pd.DataFrame:
     """Every effect of C1 to C12 that a study has, with `verdicts.EFFECT_COLUMNS`.
 
-    C10 rests on training times, C11 on what the page on trust stored (`localization_effects`),
-    C12 on base runs of the image-wise split; where these are missing, so are their rows. Raises
-    ValueError where what is stored for C11 is of a run that is not the study's.
+    C10 rests on training times, C11 on what the page on trust stored (`claim_11`), C12 on base runs
+    of the image-wise split; where these are missing, so are their rows. Raises ValueError where
+    what is stored for C11 is of a run that is not the study's.
     """
     resamples = study.preset.resamples
     aucs = mean_aucs(planned, resamples, progress=progress)
+    runs = {run.id for run in runs_of(planned)}
     tables = [
         auc_effects(study, planned, aucs, progress=progress),
-        effects_of([claim(_RATIOS)], training_times(planned, resamples)),
-        claim_11.read(
-            study.folder, {run.id for cell in planned.values() for run in cell.runs.values()}
-        ),
+        measured_effects([claim(_RATIOS)], training_times(planned, resamples)),
+        claim_11.read(study.folder, runs),
     ]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def auc_effects(
+    study: Study, planned: Cells, aucs: Measurements, *, progress: bool = False
+) -> pd.DataFrame:
+    """Effects of C1 to C9, and of C12 where the study has image-wise runs beside its own."""
+    table = measured_effects(_AUC_CLAIMS, aucs)
+    leaky = image_wise_cells(study)
+    if leaky:
+        own = [RunName("base", name.network) for name in leaky]
+        both = leaky | {name: planned[name] for name in own}
+        measured = mean_aucs(both, study.preset.resamples, progress=progress)
+        table = pd.concat([table, measured_effects([claim("C12")], measured)], ignore_index=True)
+    return table
 
 
 def ledger(effects: pd.DataFrame) -> pd.DataFrame:
@@ -45,29 +68,23 @@ def ledger(effects: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for row in verdicts.ledger(effects, partial=True).to_dict("records"):
-        written = partial(_written, row["claim"])
-        measured = ""
-        if row["effect"] == row["effect"]:
-            low, high = written(row["low"]), written(row["high"])
-            measured = f"{written(row['effect'])} ({low} to {high})"
+        scale, form = (1, ".2f") if row["claim"] == _RATIOS else (100, "+.2f")
+        measured = scale * Estimate(row["effect"], row["low"], row["high"])
+        printed = format(scale * row["paper_effect"], form)
         part = "" if row["part"] == "all" else f", {row['part']}"
         rows.append(
             {
                 "claim": row["claim"] + part,
                 "verdict": row["verdict"],
                 "the paper says": row["statement"],
-                "measured": measured,
-                "the paper shows": written(row["paper_effect"]) if row["paper_cells"] else "",
-                "holds in the paper": row["paper_cells"],
-                "holds here": row["cells"],
+                "measured": format(measured, form) if measured.value == measured.value else "",
+                "the paper shows": printed if row["paper_as_expected"] else "",
+                "holds in the paper": row["paper_as_expected"],
+                "holds here": row["as_expected"],
                 "compared": row["compared"],
             }
         )
     return pd.DataFrame(rows)
-
-
-def _written(claim_id: str, value: float) -> str:
-    return f"{value:.2f}" if claim_id == _RATIOS else f"{100 * value:+.2f}"
 
 
 def tally(ledger: pd.DataFrame) -> str:
@@ -82,40 +99,35 @@ def tally(ledger: pd.DataFrame) -> str:
 
 def comparisons(effects: pd.DataFrame, planned: Cells) -> pd.DataFrame:
     """One row a comparison: ``claim``, ``part``, ``comparison``, ``paper``, ``effect``, ``low``,
-    ``high`` (points, or ratios for C10), and ``missing``: which runs lack, and why.
+    ``high`` (points, or ratios for C10), and ``missing``: which runs are missing, and why.
     """
-    columns = ["effect", "low", "high"]
-    ours = {
-        (name, part, label): dict(zip(columns, numbers, strict=True))
-        for name, part, label, *numbers in effects.itertuples(index=False, name=None)
-    }
+    measured = effects.set_index(["claim", "part", "comparison"]).to_dict("index")
+    nothing = dict.fromkeys(["effect", "low", "high"], np.nan)
     rows = []
     for subject in CLAIMS:
+        scale = 1 if subject.id == _RATIOS else 100
         paper = verdicts.paper_effects(subject).set_index(["part", "comparison"])["effect"]
         for part in subject.parts:
-            pairs = {pair.label: (pair.one, pair.other) for pair in part.comparisons}
-            for label in [*pairs, verdicts.MEAN]:
-                found = ours.get((subject.id, part.name, label))
-                if found is None and label == verdicts.MEAN:
-                    continue
-                numbers = {"paper": paper.get((part.name, label), np.nan)}
-                numbers |= found or dict.fromkeys(columns, np.nan)
-                if subject.id != _RATIOS:
-                    numbers = {name: 100 * value for name, value in numbers.items()}
-                row = {"claim": subject.id, "part": part.name, "comparison": label, **numbers}
-                row["missing"] = "" if found else _missing(pairs[label], planned)
-                rows.append(row)
+            reasons = {pair.label: _missing(pair, planned) for pair in part.comparisons}
+            if (subject.id, part.name, verdicts.MEAN) in measured:
+                reasons[verdicts.MEAN] = ""
+            for label, reason in reasons.items():
+                ours: Any = measured.get((subject.id, part.name, label))
+                numbers = {"paper": paper.get((part.name, label), np.nan)} | (ours or nothing)
+                row = {"claim": subject.id, "part": part.name, "comparison": label}
+                row |= {name: scale * value for name, value in numbers.items()}
+                rows.append(row | {"missing": "" if ours else reason})
     return pd.DataFrame(rows)
 
 
-def _missing(keys: tuple[Key, Key], planned: Cells) -> str:
+def _missing(pair: Comparison, planned: Cells) -> str:
     reasons = []
-    for key in keys:
-        if not isinstance(key, RunKey) or key.split == "image-wise":
-            reasons.append(f"{key.label} not run")
-        elif key not in planned:
-            reasons.append(f"{key.label} {NOT_PLANNED}")
-        elif planned[key].note:
-            reasons.append(f"{key.label}: {planned[key].note}")
+    for name in (pair.one, pair.other):
+        if not isinstance(name, RunName) or name.split:
+            reasons.append(f"{name.label} not run")
+        elif name not in planned:
+            reasons.append(f"{name.label} {NOT_PLANNED}")
+        elif planned[name].note:
+            reasons.append(f"{name.label}: {planned[name].note}")
     # Both are there, but share no seed, no hardware (C10), or no resample that defines them.
     return "; ".join(reasons) or "not comparable"

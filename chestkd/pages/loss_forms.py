@@ -16,7 +16,7 @@ from keras import ops
 from matplotlib.figure import Figure
 
 from chestkd.distillation import losses
-from chestkd.evaluation.auc import auc_scores, compare
+from chestkd.evaluation.auc import auc_difference, auc_scores
 from chestkd.findings import FINDINGS
 from chestkd.networks import backend
 from chestkd.pages.table_3 import run_auc_table
@@ -169,8 +169,9 @@ def auc_rows(runs: Mapping[str, Run], resamples: int) -> pd.DataFrame:
             row["any finding"] = any_finding_auc(labels, logits)
             if run is not reference and reference is not None:
                 first = reference.scores()["logits"]
-                found = compare(labels, logits, first, scores["patients"], resamples=resamples)
-                value, low, high = (100 * each for each in (found.value, found.low, found.high))
-                row["difference"] = f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+                difference = auc_difference(
+                    labels, logits, first, scores["patients"], resamples=resamples
+                )
+                row["difference"] = f"{100 * difference:+.2f}"
         rows.append(row)
     return pd.DataFrame(rows)

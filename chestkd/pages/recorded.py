@@ -6,6 +6,7 @@ import pandas as pd
 
 from chestkd import workspace
 from chestkd.data.dataset import PHANTOM_NAME
+from chestkd.evaluation.intervals import Estimate
 
 RESULTS = Path("benchmarks", "results")
 
@@ -32,7 +33,7 @@ def _read(name: str) -> pd.DataFrame | None:
 def readable_learnability(measured: pd.DataFrame) -> pd.DataFrame:
     """One row a finding, one column a model: "0.812 (0.790 to 0.833)"; differences left out."""
     models = measured[~measured["model"].str.contains(" minus ")]
-    texts = [_with_interval(*row) for row in models[["auc", "low", "high"]].to_numpy(float)]
+    texts = [f"{Estimate(*row):.3f}" for row in models[["auc", "low", "high"]].to_numpy(float)]
     wide = models.assign(text=texts).pivot(index="finding", columns="model", values="text")
     order = models["finding"].drop_duplicates()
     return (
@@ -44,7 +45,7 @@ def differences(measured: pd.DataFrame) -> str:
     """In words: by how much a model is above another, with paired intervals."""
     rows = measured[measured["model"].str.contains(" minus ")]
     return "; ".join(
-        f"{model} {value:+.3f} ({low:+.3f} to {high:+.3f})"
+        f"{model} {Estimate(value, low, high):+.3f}"
         for model, value, low, high in rows[["model", "auc", "low", "high"]].to_numpy()
     )
 
@@ -58,7 +59,3 @@ def source(measured: pd.DataFrame) -> str:
     else:
         parts.append(f"{first['epochs']} epochs")
     return " · ".join([*parts, f"commit {first['commit']}"])
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -12,7 +12,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from chestkd.distillation.strategies import STRATEGIES
-from chestkd.evaluation.auc import compare
+from chestkd.evaluation.auc import auc_difference
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
 from chestkd.pages.figures import readable
@@ -106,15 +106,14 @@ class RunPage:
 
     def _difference(self, reference: Run) -> str:
         own, other = self.run.scores(), reference.scores()
-        difference = compare(
+        difference = auc_difference(
             own["labels"],
             own["logits"],
             other["logits"],
             own["patients"],
             resamples=self.study.preset.resamples,
         )
-        points = [100 * bound for bound in (difference.value, difference.low, difference.high)]
-        return "{:+.2f} ({:+.2f} to {:+.2f})".format(*points)
+        return f"{100 * difference:+.2f}"
 
     def aucs(self) -> HTML:
         """Its test AUC of each finding, or the reason why there is none."""
@@ -165,7 +164,7 @@ def open_page(strategy: str, parameters: Mapping[str, Any]) -> RunPage:
     )
     references: dict[str, Run] = {}
     if planned.base is not None:
-        own = PlannedRun("base", planned.network, planned.seed)
+        own = PlannedRun("base", planned.network, seed=planned.seed)
         references[_title(own)] = study.make(study.specification(own))
         if planned.base != own:
             teacher = study.make(study.specification(planned.base))
@@ -176,9 +175,9 @@ def open_page(strategy: str, parameters: Mapping[str, Any]) -> RunPage:
 def _planned(strategy: str, parameters: Mapping[str, Any]) -> PlannedRun:
     network, seed = parameters["network"], parameters["seed"]
     if STRATEGIES[strategy].by is None:
-        return PlannedRun(strategy, network, seed, split=parameters.get("split"))
+        return PlannedRun(strategy, network, split=parameters.get("split"), seed=seed)
     # Self-training has no parameter `teacher`: it is the network itself.
-    planned = PlannedRun(strategy, network, seed, parameters.get("teacher", network))
+    planned = PlannedRun(strategy, network, parameters.get("teacher", network), seed=seed)
     return planned.with_distillation(parameters["alpha"], parameters["temperature"])
 
 

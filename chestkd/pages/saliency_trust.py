@@ -10,7 +10,7 @@ import tqdm
 from chestkd import saliency
 from chestkd.evaluation import localization
 from chestkd.evaluation.localization import Region, evidence
-from chestkd.evaluation.localization_tables import compare
+from chestkd.evaluation.localization_tables import localization_difference
 from chestkd.saliency import randomization
 from chestkd.saliency.batching import DEFAULT_MEMORY
 from chestkd.study.explained_network import Explained
@@ -137,15 +137,10 @@ def against_baselines(
             continue
         for measure in measures:
             found = [
-                compare(frame, scores[baseline], measure, resamples=resamples)
+                localization_difference(frame, scores[baseline], measure, resamples=resamples)
                 for baseline in (CENTER, RANDOM)
             ]
-            texts = [
-                f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})"
-                if each.low == each.low
-                else "n/a"
-                for each in found
-            ]
+            texts = [f"{each:+.2f}" if each.low == each.low else "n/a" for each in found]
             better = "yes" if all(each.low > 0 for each in found) else "no"
             rows.append((title, measure, *texts, better))
     columns = ["map", "measure", f"over {CENTER}", f"over {RANDOM}", "better than both"]

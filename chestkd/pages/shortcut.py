@@ -5,7 +5,6 @@ finding. Two networks are trained on the same radiographs, one with the tubes, o
 first relies on is known, so its maps can be right or wrong; those of the second are the baseline.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -14,7 +13,8 @@ import pandas as pd
 import tqdm
 
 from chestkd import saliency
-from chestkd.evaluation.auc import Estimate, Resamples
+from chestkd.evaluation.auc import Resamples
+from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import energy, evidence, pointing
 from chestkd.findings import FINDINGS, finding_index
 from chestkd.networks import build
@@ -145,15 +145,18 @@ def summary(
     rows = []
     for method, of in found.groupby("method", sort=False):
         one, other = (of[of["network"] == title].set_index("image") for title in (fooled, baseline))
-        drawn = Resamples.draw(one["patient"].to_numpy(), resamples)
-        weights = drawn.counts[:, drawn.patient].astype(float)
+        weights = Resamples.draw(one["patient"].to_numpy(), resamples).weights
         area = one["area"].to_numpy()
         times = [_ratio(each["share"].to_numpy(), area, weights) for each in (one, other)]
         ones = np.ones_like(area)
         more = _ratio((one["share"] - other["share"]).to_numpy(), ones, weights)
         hits = [_ratio(each["hit"].to_numpy(), ones, weights) for each in (one, other)]
-        texts = [_text(each, ".1f") for each in times] + [_text(more, "+.3f")]
-        rows.append((method, *texts, *(_text(each, ".2f") for each in hits)))
+        texts = [
+            *(f"{each:.1f}" for each in times),
+            f"{more:+.3f}",
+            *(f"{each:.2f}" for each in hits),
+        ]
+        rows.append((method, *texts))
     columns = ["map", f"times the area, {fooled}", f"times the area, {baseline}", "more evidence"]
     return pd.DataFrame(rows, columns=[*columns, f"hits, {fooled}", f"hits, {baseline}"])
 
@@ -191,10 +194,4 @@ def logits(model: keras.Model, images: np.ndarray, finding: str) -> np.ndarray:
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, weights: np.ndarray) -> Estimate:
-    low, high = np.percentile((weights @ above) / (weights @ below), [2.5, 97.5])
-    return Estimate(float(above.sum() / below.sum()), float(low), float(high))
-
-
-def _text(estimate: Estimate, form: str) -> str:
-    value, low, high = (format(number, form) for number in dataclasses.astuple(estimate))
-    return f"{value} ({low} to {high})"
+    return Estimate.of(above.sum() / below.sum(), (weights @ above) / (weights @ below))

@@ -5,22 +5,22 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from chestkd.distillation.strategies import roles
+from chestkd.distillation.run_names import RunName
+from chestkd.evaluation.intervals import Measured, mean_over_seeds
 from chestkd.networks.architectures import NETWORKS
 from chestkd.paper import published
-from chestkd.paper.comparisons import RunKey
-from chestkd.study.table_cells import NOT_PLANNED, Cell, Cells, Measured, Measurements, estimate
+from chestkd.study.table_cells import NOT_PLANNED, Cells, Measurements
 
 # The strategies whose runs of a network by itself are one procedure under three names.
 ONE_PROCEDURE = ("self-training", "standard", "reversed")
-# In Table 1 each teacher's own base training stands in the first column; here, in a row of its own.
+# Table 1 has each teacher's own base training in its first column; here it has a row of its own.
 ALONE = "(none)"
 # The lines of a row of Table 1 in `table1_layout`.
 LINES = ("paper", "measured", "95 % interval", "difference")
 _COLUMNS = ("base", "self-training", "standard", "reversed", "defective")
 
 
-def title(network: str) -> str:
+def title(network: str | None) -> str:
     """A network as tables print it; "" for none."""
     return NETWORKS[network].title if network else ""
 
@@ -35,89 +35,60 @@ def table1(pairs: list[tuple[str, str]], cells: Cells, measured: Measurements) -
     ``difference``: measured minus paper in points (AUC x 100); ``deviation``: between seeds, in
     points; ``runs``; ``missing``: why there are no scores of some seeds, or of any.
     """
-    printed = {
-        RunKey(*key): auc
-        for *key, auc in published.table1_runs()[[*published.RUN_KEY, "auc"]].itertuples(
-            index=False, name=None
-        )
-    }
     rows = published.table1().query("row_student != ''")[["row_student", "row_teacher"]]
     order = dict.fromkeys([*rows.itertuples(index=False, name=None), *pairs])
-    table = []
+    table: list[tuple[str, str, RunName]] = []
     for teacher in dict.fromkeys(teacher for _, teacher in order):
-        table.append(_cell("base", teacher, ALONE, printed, cells, measured))
+        table.append((title(teacher), ALONE, RunName("base", teacher)))
         for student in (student for student, taught_by in order if taught_by == teacher):
-            for strategy in _COLUMNS:
-                table.append(_cell(strategy, teacher, student, printed, cells, measured))
-    return pd.DataFrame(table)
+            runs = (RunName.of_pair(strategy, student, teacher) for strategy in _COLUMNS)
+            table += [(title(teacher), title(student), run) for run in runs]
+    printed = published.aucs()
+    return pd.DataFrame(
+        {"teacher": teacher, "student": student, "strategy": run.strategy}
+        | {"network": title(run.network), "taught by": title(run.teacher)}
+        | _numbers(run, printed.get(run, np.nan), cells, measured.get(run, {}))
+        for teacher, student, run in table
+    )
 
 
-def _cell(
-    strategy: str,
-    teacher: str,
-    student: str,
-    printed: Mapping[RunKey, float],
-    cells: Cells,
-    measured: Measurements,
-) -> dict:
-    alone = student == ALONE
-    network, by = (teacher, None) if alone else roles(strategy, student, teacher)
-    key = RunKey(strategy, network, by or "")
-    names = {
-        "teacher": title(teacher), "student": ALONE if alone else title(student),
-        "strategy": strategy, "network": title(network), "taught by": title(by or ""),
-    }  # fmt: skip
-    return names | _numbers(printed.get(key, np.nan), cells.get(key), measured, key)
-
-
-def _numbers(paper: float, cell: Cell | None, measured: Measurements, key: RunKey) -> dict:
+def _numbers(run: RunName, paper: float, cells: Cells, measured: Mapping[int, Measured]) -> dict:
     numbers: dict[str, object] = {
         "paper": paper, **dict.fromkeys(["measured", "low", "high", "difference"], np.nan),
-        "deviation": np.nan, "runs": 0, "missing": NOT_PLANNED if cell is None else cell.note,
+        "deviation": np.nan, "runs": len(measured),
+        "missing": cells[run].note if run in cells else NOT_PLANNED,
     }  # fmt: skip
-    if key in measured:
-        found = estimate(measured[key])
-        numbers |= {"measured": found.value, "low": found.low, "high": found.high}
-        numbers["difference"] = 100 * (found.value - paper)
-        numbers["deviation"] = 100 * _deviation(measured[key])
-        numbers["runs"] = len(measured[key])
+    if measured:
+        mean = mean_over_seeds(list(measured.values())).estimate
+        values = [number.value for number in measured.values()]
+        numbers |= {"measured": mean.value, "low": mean.low, "high": mean.high}
+        numbers["difference"] = 100 * (mean.value - paper)
+        numbers["deviation"] = 100 * np.std(values, ddof=1) if len(values) > 1 else np.nan
     return numbers
-
-
-def _deviation(measured: Mapping[int, Measured]) -> float:
-    values = [each.value for each in measured.values()]
-    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
 
 def table1_layout(cells: pd.DataFrame) -> pd.DataFrame:
     """`table1` as the paper lays it out: a row for each pair, here of four lines; all text.
 
-    A row without a measured cell has the two lines that say so.
+    A row in which nothing was measured has only the first two lines.
     """
     table = []
     for (teacher, student), row in cells.groupby(["teacher", "student"], sort=False):
         texts = {cell["strategy"]: _lines(cell) for cell in row.to_dict("records")}
-        lines = LINES if row["runs"].any() else LINES[:2]
-        table += [
-            {"teacher": teacher, "student": student, "value": line}
-            | {
-                strategy: texts[strategy][line] if strategy in texts else ""
-                for strategy in _COLUMNS
-            }
-            for line in lines
-        ]
+        for line in LINES if row["runs"].any() else LINES[:2]:
+            columns = {name: texts[name][line] if name in texts else "" for name in _COLUMNS}
+            table.append({"teacher": teacher, "student": student, "value": line} | columns)
     return pd.DataFrame(table)
 
 
 def _lines(cell: dict) -> dict[str, str]:
+    paper = _text(cell["paper"], ".4f")
     if not cell["runs"]:
-        measured = dict.fromkeys(LINES, "") | {"measured": cell["missing"]}
-    else:
-        defined = cell["low"] == cell["low"]
-        interval = f"{cell['low']:.3f} to {cell['high']:.3f}" if defined else "undefined"
-        texts = f"{cell['measured']:.3f}", interval, _text(cell["difference"], "+.1f")
-        measured = dict(zip(LINES[1:], texts, strict=True))
-    return measured | {"paper": _text(cell["paper"], ".4f")}
+        return dict.fromkeys(LINES, "") | {"paper": paper, "measured": cell["missing"]}
+    defined = cell["low"] == cell["low"]
+    interval = f"{cell['low']:.3f} to {cell['high']:.3f}" if defined else "undefined"
+    texts = paper, f"{cell['measured']:.3f}", interval, _text(cell["difference"], "+.1f")
+    return dict(zip(LINES, texts, strict=True))
 
 
 def _text(value: float, form: str) -> str:
@@ -125,41 +96,35 @@ def _text(value: float, form: str) -> str:
 
 
 def missing(cells: pd.DataFrame) -> list[str]:
-    """What `table1` lacks: a Markdown item for each reason, with the runs that it concerns."""
-    lacking = cells[cells["missing"] != ""]
+    """What is missing from `table1`: a Markdown item for each reason, with its runs."""
     items = []
-    for reason, rows in lacking.groupby("missing", sort=True):
-        names = dict.fromkeys(map(_run_name, rows.to_dict("records")))
-        items.append(f"- **{reason}** ({len(names)}): {', '.join(names)}")
+    for reason, rows in cells[cells["missing"] != ""].groupby("missing", sort=True):
+        named = rows["taught by"].where(rows["strategy"] != "self-training", "")
+        names = rows["strategy"] + " " + rows["network"] + (" from " + named).where(named != "", "")
+        items.append(f"- **{reason}** ({names.nunique()}): {', '.join(names.unique())}")
     return items
-
-
-def _run_name(cell: dict) -> str:
-    by = cell["taught by"] if cell["strategy"] != "self-training" else ""
-    return f"{cell['strategy']} {cell['network']}" + (f" from {by}" if by else "")
 
 
 def noise(measured: Measurements) -> pd.DataFrame:
     """Networks that taught themselves under two or three names: one procedure, other seeds.
 
-    The paper's row for DenseNet-121, then one row for each network and seed of a study:
+    The paper's row for DenseNet-121, then one row for each seed and network of a study:
     ``source``, ``network``, the AUC under each name of `ONE_PROCEDURE`, ``range`` and
     ``deviation`` of the row in points (AUC x 100).
     """
-    runs = published.table1_runs().query("teacher == network and strategy in @ONE_PROCEDURE")
+    sources: dict[str, Mapping[RunName, float]] = {"paper": published.aucs()}
+    for seed in dict.fromkeys(seed for numbers in measured.values() for seed in numbers):
+        sources[f"measured, teacher of seed {seed}"] = {
+            run: numbers[seed].value for run, numbers in measured.items() if seed in numbers
+        }
     rows = []
-    for network in runs["network"].unique():
-        own = runs[runs["network"] == network]
-        if len(own) > 1:
-            rows.append(("paper", network, dict(zip(own["strategy"], own["auc"], strict=True))))
-    for network in dict.fromkeys(key.network for key in measured if key.network == key.teacher):
-        keys = {name: RunKey(name, network, network) for name in ONE_PROCEDURE}
-        found = {name: measured[key] for name, key in keys.items() if key in measured}
-        for seed in dict.fromkeys(seed for each in found.values() for seed in each):
-            aucs = {name: each[seed].value for name, each in found.items() if seed in each}
-            if len(aucs) > 1:
-                rows.append((f"measured, teacher of seed {seed}", network, aucs))
-    return pd.DataFrame([_noise_row(*row) for row in rows])
+    for source, aucs in sources.items():
+        for network in dict.fromkeys(run.network for run in aucs if run.network == run.teacher):
+            names = {strategy: RunName(strategy, network, network) for strategy in ONE_PROCEDURE}
+            own = {strategy: aucs[name] for strategy, name in names.items() if name in aucs}
+            if len(own) > 1:
+                rows.append(_noise_row(source, network, own))
+    return pd.DataFrame(rows)
 
 
 def _noise_row(source: str, network: str, aucs: dict[str, float]) -> dict:

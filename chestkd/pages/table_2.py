@@ -5,50 +5,48 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from chestkd.distillation.run_names import RunName
 from chestkd.pages.table_1 import title
 from chestkd.paper import published
-from chestkd.paper.comparisons import RunKey
-from chestkd.study.table_cells import NOT_PLANNED, Cell, Cells
-from chestkd.study.training_times import images_per_second, procedure_seconds, teaching_run
+from chestkd.study.table_cells import NOT_PLANNED, Cell, Cells, runs_of
+from chestkd.study.training_times import (
+    images_per_second,
+    procedure_seconds,
+    teaching_run,
+)
 from chestkd.training.store import Run
 
 _TIMES = ("minutes", "images/s", "ratio", "ratio by images/s", "minutes in all", "ratio in all")
 
 
 def table2(cells: Cells) -> pd.DataFrame:
-    """Table 2 run by run: the paper's, in its order, then the study's others.
+    """Table 2 run by run: the paper's runs, in its order, then the study's others.
 
     ``network``: the one that is trained; ``strategy``; ``taught by``; ``paper minutes`` and
     ``paper ratio`` to the same network's base training; ``minutes``, ``ratio`` and ``images/s``
-    measured, means over seeds, the teacher's own time left out; ``ratio by images/s``: base over
+    as measured, means over seeds, without the teacher's own time; ``ratio by images/s``: base over
     taught, NaN with one epoch; ``minutes in all`` and ``ratio in all`` with the teacher's base
     training; ``runs``; ``hardware``; ``note``.
     """
-    printed = published.table2().dropna(subset="minutes")
-    minutes = {
-        RunKey(*key): value
-        for *key, value in printed[[*published.RUN_KEY, "minutes"]].itertuples(
-            index=False, name=None
-        )
-    }
+    minutes = published.minutes()
     # Where all runs are alike, `training_times.origins` says it once.
-    mixed = len({run.record["dirty"] for cell in cells.values() for run in cell.runs.values()}) > 1
+    mixed = len({run.record["dirty"] for run in runs_of(cells)}) > 1
     rows = []
-    for key in dict.fromkeys([*minutes, *cells]):
-        paper, base = minutes.get(key, np.nan), minutes.get(RunKey("base", key.network), np.nan)
-        row = {"network": title(key.network), "strategy": key.strategy}
-        row |= {"taught by": title(key.teacher)}
-        row |= {"paper minutes": paper, "paper ratio": paper / base}
-        rows.append(row | _times(key, cells, mixed))
+    for name in dict.fromkeys([*minutes, *cells]):
+        paper, base = (minutes.get(run, np.nan) for run in (name, RunName("base", name.network)))
+        names = {"network": title(name.network), "strategy": name.strategy}
+        names |= {"taught by": title(name.teacher)}
+        printed = {"paper minutes": paper, "paper ratio": paper / base}
+        rows.append(names | printed | _times(name, cells, mixed))
     return pd.DataFrame(rows)
 
 
-def _times(key: RunKey, cells: Cells, mixed: bool) -> dict:
-    cell = cells.get(key)
+def _times(name: RunName, cells: Cells, mixed: bool) -> dict:
+    cell = cells.get(name)
     if cell is None or not cell.runs:
         note = NOT_PLANNED if cell is None else cell.note
         return {**dict.fromkeys(_TIMES, np.nan), "runs": 0, "hardware": "", "note": note}
-    bases = cells[RunKey("base", key.network, split=key.split)].runs
+    bases = cells[RunName("base", name.network, split=name.split)].runs
     times = pd.DataFrame(
         [_time(run, bases.get(seed), cells, seed) for seed, run in cell.runs.items()]
     )

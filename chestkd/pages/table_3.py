@@ -1,10 +1,11 @@
-"""The paper's tables with the measured numbers beside them."""
+"""Table 3 of the paper with the measured AUCs beside the printed ones."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
 from chestkd.evaluation.auc import MEAN, auc_table
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 from chestkd.paper import published
 from chestkd.training.store import Run
@@ -19,10 +20,10 @@ def run_auc_table(run: Run, *, resamples: int, seed: int = 0) -> pd.DataFrame:
 
 
 def auc_with_interval(table: pd.DataFrame) -> pd.Series:
-    """ "0.812 (0.790 to 0.833)" per row of `auc_table`, or the reason why there is none."""
+    """Text such as "0.812 (0.790 to 0.833)" by finding from `auc_table`, or why there is none."""
     texts = [
-        f"{area:.3f} ({low:.3f} to {high:.3f})" if area == area else note
-        for area, low, high, note in table[["auc", "low", "high", "note"]].to_numpy()
+        f"{Estimate(auc, low, high):.3f}" if auc == auc else note
+        for auc, low, high, note in table[["auc", "low", "high", "note"]].to_numpy()
     ]
     return pd.Series(texts, index=table["finding"].to_numpy(), dtype=object)
 

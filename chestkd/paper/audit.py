@@ -1,7 +1,7 @@
 """Where the AUCs and counts of Ho & Gwak (2020) disagree with each other, computed.
 
 Every function reads the published numbers and returns a data frame; no result is typed in.
-Gains and differences are percentage points of AUC, to the two decimals that print allows.
+Gains and differences are percentage points of AUC, to the two decimals that were printed.
 Training times are checked in `chestkd.paper.training_time`.
 """
 
@@ -23,10 +23,10 @@ def rows() -> pd.DataFrame:
 
 
 def text_gains() -> pd.DataFrame:
-    """Each gain that section IV-C prints beside the one that Table 1 gives.
+    """Each gain that section IV-C prints beside the one that follows from Table 1.
 
     The rows of `published.text_gains` that name a network, with ``computed`` and ``agrees``,
-    which is False where the text prints another gain or none.
+    which is False where the text prints a different gain or none.
     """
     gains = published.text_gains()
     gains = gains[gains["network"] != ""].reset_index(drop=True)
@@ -37,7 +37,7 @@ def text_gains() -> pd.DataFrame:
     return gains
 
 
-def cells_apart(points: float) -> pd.DataFrame:
+def runs_apart(points: float) -> pd.DataFrame:
     """Pairs of Table 1's 41 runs whose AUCs are ``points`` percentage points apart.
 
     ``strategy``, ``network``, ``teacher``, ``auc`` of the higher run, and the same with the
@@ -52,14 +52,14 @@ def abstract_gains() -> pd.DataFrame:
     """The abstract's two gains of self-training against the largest like-for-like ones.
 
     ``reference``: the strategy compared with; ``printed``; ``network``, ``reference_network``:
-    the runs of the two strategies that are so far apart; ``best_gain``, ``best_network``: the
-    largest gain in one row of Table 1, where both sides are the same network.
+    the runs of the two strategies that are that far apart; ``best_gain``, ``best_network``: the
+    largest gain in a row of Table 1, where both sides are the same network.
     """
     printed = published.text_gains()
     printed = printed[printed["network"] == ""]
     table = []
     for reference, gain in zip(printed["reference"], printed["gain"], strict=True):
-        apart = cells_apart(gain)
+        apart = runs_apart(gain)
         pairs = apart[
             (apart["strategy"] == "self-training") & (apart["strategy_lower"] == reference)
         ]
@@ -90,7 +90,7 @@ def one_procedure() -> pd.DataFrame:
 
 
 def defective() -> pd.DataFrame:
-    """Defective distillation in the 10 rows of Table 1, and which strategies it stands above.
+    """Defective distillation in the 10 rows of Table 1, and which strategies it beats.
 
     The four AUCs, then ``above_base``, ``above_reversed``, ``above_standard`` (True or False).
     """
@@ -108,24 +108,24 @@ def reversed_readings() -> pd.DataFrame:
     """
     base = published.table1_runs().query("strategy == 'base'").set_index("network")["auc"]
     table = rows()[["reversed"]].copy()
-    for who in ("teacher", "student"):
-        reference = base.loc[table.index.get_level_values(who)].to_numpy()
-        table[f"{who}_gain"] = _points(table["reversed"] - reference)
+    for role in ("teacher", "student"):
+        reference = base.loc[table.index.get_level_values(role)].to_numpy()
+        table[f"{role}_gain"] = _points(table["reversed"] - reference)
     return table
 
 
 def repeated_aucs() -> pd.DataFrame:
-    """Runs of Table 1 that share their AUC with another run, highest first."""
+    """Runs of Table 1 whose AUC is also that of another run, highest first."""
     runs = published.table1_runs()
     repeated = runs[runs.duplicated("auc", keep=False)]
     return repeated.sort_values("auc", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def ranking() -> pd.DataFrame:
-    """The runs of Table 1 from the highest AUC down to the third one that the text names.
+    """The runs of Table 1 from the highest AUC down to the one that the text ranks third.
 
     ``strategy``, ``network``, ``teacher``, ``auc``; ``text_place``: 1 to 3 where section IV-C
-    gives the AUC that place, else missing.
+    ranks the run, else missing.
     """
     numbers = published.text_numbers()["value"]
     places = {numbers[f"ranking_{place}"]: place for place in (1, 2, 3)}
@@ -149,7 +149,7 @@ def table3_means() -> pd.DataFrame:
 
 
 def table3_best() -> pd.DataFrame:
-    """Per finding the work printed in bold and the works with the highest AUC.
+    """For each finding the work printed in bold and the works with the highest AUC.
 
     ``finding``, ``bold``, ``highest``, ``agrees``.
     """
@@ -175,7 +175,7 @@ def figure4() -> pd.DataFrame:
 
 
 def image_counts() -> pd.DataFrame:
-    """Images ``without_finding`` and ``with_finding`` by source: the text, both label tables."""
+    """Images ``without_finding`` and ``with_finding`` by ``source``: the text, two label tables."""
     numbers = published.text_numbers()["value"].astype(int)
     none = published.label_releases().set_index("finding").loc[NO_FINDING]
     images = numbers["images"]
@@ -195,7 +195,7 @@ def missed_labels() -> pd.DataFrame:
 
     ``finding``: the eight with boxes, and "all"; ``first_release``, ``v2020``: images;
     ``added``; ``boxes``; ``missed``: added over boxes, the share of boxed findings that the
-    first release had not labeled if every added label belongs to a box.
+    first release left unlabeled if every added label belongs to a box.
     """
     table = published.label_releases().set_index("finding").drop(NO_FINDING)
     table.insert(2, "added", table["v2020"] - table["first_release"])

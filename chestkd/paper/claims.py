@@ -1,8 +1,8 @@
 """The claims C1 to C12 of Ho & Gwak (2020), as data: what is said, and what would test it.
 
-A claim has one part or more. A part is a list of comparisons, each of one measured thing over
-another, and the region in which their effect lies if the claim is right. `chestkd.paper.verdicts`
-turns measured effects into verdicts.
+A claim has one or more parts. A part is a list of comparisons, each of one measured thing over
+another, and the effects to expect of them if the claim is right. `chestkd.paper.verdicts` turns
+measured effects into verdicts.
 
 Two choices are made here and nowhere else. A network taught by itself is self-training, whether
 Table 1 calls it standard or reversed, so no claim compares these with each other. And reversed
@@ -10,20 +10,20 @@ distillation is judged by the network that is taught.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from chestkd.distillation.run_names import RunName
 from chestkd.findings import BOXED_FINDINGS
 from chestkd.paper.comparisons import (
     ALONE,
-    CELLS,
+    PAIRS,
     STUDENTS,
-    UNEQUAL_CELLS,
-    WEAK_CELLS,
+    UNEQUAL_PAIRS,
+    WEAK_PAIRS,
     WEAK_STUDENTS,
     Comparison,
-    Key,
-    MapKey,
-    RunKey,
+    MapName,
+    Name,
     base,
     compare,
     defective,
@@ -37,8 +37,8 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Region:
-    """The effects with which a claim is right: lower < effect <= upper."""
+class EffectRange:
+    """The effects between two limits: lower < effect <= upper."""
 
     lower: float
     upper: float
@@ -47,10 +47,10 @@ class Region:
         return self.lower < effect <= self.upper
 
 
-ABOVE_ZERO = Region(0.0, float("inf"))
-NOT_ABOVE_ZERO = Region(float("-inf"), 0.0)
+ABOVE_ZERO = EffectRange(0.0, float("inf"))
+NOT_ABOVE_ZERO = EffectRange(float("-inf"), 0.0)
 # "Twice the amount of training time", to the nearest whole number.
-ABOUT_TWICE = Region(1.5, 2.5)
+ABOUT_TWICE = EffectRange(1.5, 2.5)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Part:
     """Comparisons that are judged together."""
 
     comparisons: tuple[Comparison, ...]
-    region: Region = ABOVE_ZERO
-    # "mean": the mean effect decides. "every": all effects must lie in the region.
+    # The effects that are in line with the claim.
+    expected: EffectRange = ABOVE_ZERO
+    # "mean": the mean effect decides. "every": all effects must be as expected.
     rule: Literal["mean", "every"] = "mean"
     name: str = ALL
 
@@ -70,47 +71,51 @@ class Claim:
 
     id: str
     statement: str
-    # Where the paper makes it and what it shows for it.
-    evidence: str
+    # What the paper bases it on.
+    source: str
     # What is measured, in which unit.
     measure: str
     parts: tuple[Part, ...]
     # What the effect of a comparison is.
-    effect: Literal["difference", "ratio"] = "difference"
+    kind: Literal["difference", "ratio"] = "difference"
 
     @property
-    def keys(self) -> tuple[Key, ...]:
+    def names(self) -> tuple[Name, ...]:
         """Everything that must be measured, each once, in order of first use."""
-        pairs = [(pair.one, pair.other) for part in self.parts for pair in part.comparisons]
-        return tuple(dict.fromkeys(key for pair in pairs for key in pair))
+        comparisons = [comparison for part in self.parts for comparison in part.comparisons]
+        return tuple(dict.fromkeys(name for pair in comparisons for name in (pair.one, pair.other)))
+
+    def effect(self, one: Any, other: Any) -> Any:
+        """The effect of one measured number over another."""
+        return one / other if self.kind == "ratio" else one - other
 
 
-def _others(best: RunKey) -> tuple[RunKey, ...]:
+def _others(best: RunName) -> tuple[RunName, ...]:
     """Table 1's runs without ``best`` and without its procedure under other names."""
-    runs = [make(cell) for make in (base, teacher_base, self_training) for cell in CELLS]
-    runs += [make(cell) for make in (standard, reversed_) for cell in UNEQUAL_CELLS]
-    runs += [defective(cell) for cell in CELLS]
+    runs = [run(*pair) for run in (base, teacher_base, self_training) for pair in PAIRS]
+    runs += [run(*pair) for run in (standard, reversed_) for pair in UNEQUAL_PAIRS]
+    runs += [defective(*pair) for pair in PAIRS]
     return tuple(run for run in dict.fromkeys(runs) if run != best)
 
 
-_BEST = RunKey("self-training", "densenet-121", "densenet-121")
+_BEST = RunName("self-training", "densenet-121", "densenet-121")
 _MEAN_AUC = "AUC, mean of the findings"
 _BETTER_TEACHER = tuple(
-    Comparison(standard((student, "densenet-121")), standard((student, "resnet-152")))
+    Comparison(standard(student, "densenet-121"), standard(student, "resnet-152"))
     for student in WEAK_STUDENTS
 )
 _BETTER_MAPS = tuple(
-    Comparison(MapKey("smoothgrad-integrated-gradients", finding), MapKey("cam", finding))
+    Comparison(MapName("smoothgrad-integrated-gradients", finding), MapName("cam", finding))
     for finding in BOXED_FINDINGS
 )
 _LEAK = tuple(
-    Comparison(RunKey("base", network, split="image-wise"), RunKey("base", network))
+    Comparison(RunName("base", network, split="image-wise"), RunName("base", network))
     for network in (*STUDENTS, "resnet-152")
 )
 
 
-def _on_auc(claim_id: str, statement: str, evidence: str, *parts: Part) -> Claim:
-    return Claim(claim_id, statement, evidence, _MEAN_AUC, parts)
+def _on_auc(claim_id: str, statement: str, source: str, *parts: Part) -> Claim:
+    return Claim(claim_id, statement, source, _MEAN_AUC, parts)
 
 
 CLAIMS = (
@@ -118,13 +123,13 @@ CLAIMS = (
         "C1",
         "With base training, deeper networks beat smaller ones.",
         "Table 1: two teachers, each against four students",
-        Part(compare(teacher_base, base, WEAK_CELLS)),
+        Part(compare(teacher_base, base, WEAK_PAIRS)),
     ),
     _on_auc(
         "C2",
         "Standard distillation beats base training for weak students.",
         "Table 1: four students with two teachers each",
-        Part(compare(standard, base, WEAK_CELLS)),
+        Part(compare(standard, base, WEAK_PAIRS)),
     ),
     _on_auc(
         "C3",
@@ -136,19 +141,19 @@ CLAIMS = (
         "C4",
         "Reversed distillation does not improve the teacher.",
         "Table 1: two teachers, each taught by the other networks",
-        Part(compare(reversed_, teacher_base, UNEQUAL_CELLS), NOT_ABOVE_ZERO),
+        Part(compare(reversed_, teacher_base, UNEQUAL_PAIRS), NOT_ABOVE_ZERO),
     ),
     _on_auc(
         "C5",
         "Defective distillation beats base training.",
         "Table 1: five students with two teachers each",
-        Part(compare(defective, base, CELLS)),
+        Part(compare(defective, base, PAIRS)),
     ),
     _on_auc(
         "C6",
         "Defective distillation is worse than standard distillation.",
         "Table 1: five students with two teachers each",
-        Part(compare(standard, defective, CELLS)),
+        Part(compare(standard, defective, PAIRS)),
     ),
     _on_auc(
         "C7",
@@ -160,10 +165,9 @@ CLAIMS = (
         "C8",
         "Standard distillation beats self-training, except for DenseNet-121.",
         "Table 1: four students with two teachers each; DenseNet-121 from ResNet-152",
-        Part(compare(standard, self_training, WEAK_CELLS), name="weak students"),
+        Part(compare(standard, self_training, WEAK_PAIRS), name="weak students"),
         Part(
-            compare(self_training, standard, [("densenet-121", "resnet-152")]),
-            name="DenseNet-121",
+            compare(self_training, standard, [("densenet-121", "resnet-152")]), name="DenseNet-121"
         ),
     ),
     _on_auc(
@@ -178,7 +182,7 @@ CLAIMS = (
         "Table 2: five networks",
         "training time over that of base training, the base run that teaches included",
         (Part(compare(self_training, base, ALONE), ABOUT_TWICE),),
-        effect="ratio",
+        kind="ratio",
     ),
     Claim(
         "C11",
@@ -198,8 +202,7 @@ CLAIMS = (
 
 def claim(claim_id: str) -> Claim:
     """The claim with this id, "C1" to "C12"; ValueError for any other."""
-    for candidate in CLAIMS:
-        if candidate.id == claim_id:
-            return candidate
-    known = ", ".join(candidate.id for candidate in CLAIMS)
-    raise ValueError(f"unknown claim {claim_id!r}; allowed: {known}")
+    known = {candidate.id: candidate for candidate in CLAIMS}
+    if claim_id not in known:
+        raise ValueError(f"unknown claim {claim_id!r}; allowed: {', '.join(known)}")
+    return known[claim_id]

@@ -1,36 +1,27 @@
-"""What is measured against what: runs, saliency maps, and the rows of Table 1 they come from."""
+"""What is compared with what: runs and saliency maps, row by row of Table 1."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+
+from chestkd.distillation.run_names import RunName
 
 # The paper's division of its networks, section III-B.
 WEAK_STUDENTS = ("mobilenet-v1", "vgg-19", "resnet-32", "resnet-50")
 TEACHERS = ("resnet-152", "densenet-121")
 STUDENTS = (*WEAK_STUDENTS, "densenet-121")
 
-
-@dataclass(frozen=True)
-class RunKey:
-    """The run of a strategy on the patient-wise split, or on the image-wise one."""
-
-    strategy: str
-    network: str
-    # Empty for base training, the network itself for self-training.
-    teacher: str = ""
-    split: Literal["patient-wise", "image-wise"] = "patient-wise"
-
-    @property
-    def label(self) -> str:
-        """For example "standard vgg-19 from resnet-152"."""
-        words = [self.strategy, self.network]
-        if self.teacher and self.strategy != "self-training":
-            words += ["from", self.teacher]
-        return " ".join(words + [self.split] * (self.split == "image-wise"))
+# The rows of Table 1: student and teacher.
+WEAK_PAIRS = tuple((student, teacher) for teacher in TEACHERS for student in WEAK_STUDENTS)
+PAIRS = tuple((student, teacher) for teacher in TEACHERS for student in STUDENTS)
+# The rows in which no network teaches itself.
+UNEQUAL_PAIRS = tuple(pair for pair in PAIRS if pair[0] != pair[1])
+# One row for each student, for strategies that need no other network.
+ALONE = tuple((student, student) for student in STUDENTS)
 
 
 @dataclass(frozen=True)
-class MapKey:
+class MapName:
     """The saliency maps of a method for a finding, all methods on one model."""
 
     method: str
@@ -42,15 +33,15 @@ class MapKey:
         return f"{self.method} of {self.finding}"
 
 
-Key = RunKey | MapKey
+Name = RunName | MapName
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The effect of ``one`` over ``other``: a difference or, for times, a ratio."""
 
-    one: Key
-    other: Key
+    one: Name
+    other: Name
 
     @property
     def label(self) -> str:
@@ -58,48 +49,22 @@ class Comparison:
         return f"{self.one.label} over {self.other.label}"
 
 
-Cell = tuple[str, str]  # a row of Table 1: student, teacher
-WEAK_CELLS = tuple((student, teacher) for teacher in TEACHERS for student in WEAK_STUDENTS)
-CELLS = tuple((student, teacher) for teacher in TEACHERS for student in STUDENTS)
-# The rows in which one network does not teach itself.
-UNEQUAL_CELLS = tuple(cell for cell in CELLS if cell[0] != cell[1])
-# One row for each student, for strategies that need no other network.
-ALONE = tuple((student, student) for student in STUDENTS)
+# From a row of Table 1, (student, teacher), to the run in each column.
+base, standard, reversed_, defective, self_training = (
+    partial(RunName.of_pair, strategy)
+    for strategy in ("base", "standard", "reversed", "defective", "self-training")
+)
 
 
-def base(cell: Cell) -> RunKey:
-    """Base training of the row's student."""
-    return RunKey("base", cell[0])
-
-
-def teacher_base(cell: Cell) -> RunKey:
+def teacher_base(student: str, teacher: str) -> RunName:
     """Base training of the row's teacher."""
-    return RunKey("base", cell[1])
-
-
-def standard(cell: Cell) -> RunKey:
-    """The student, taught by the teacher."""
-    return RunKey("standard", *cell)
-
-
-def reversed_(cell: Cell) -> RunKey:
-    """The teacher, taught by the student."""
-    student, teacher = cell
-    return RunKey("reversed", network=teacher, teacher=student)
-
-
-def defective(cell: Cell) -> RunKey:
-    """The student, taught by an early checkpoint of the teacher."""
-    return RunKey("defective", *cell)
-
-
-def self_training(cell: Cell) -> RunKey:
-    """The student, taught by itself."""
-    return RunKey("self-training", cell[0], cell[0])
+    return RunName("base", teacher)
 
 
 def compare(
-    one: Callable[[Cell], Key], other: Callable[[Cell], Key], cells: Iterable[Cell]
+    one: Callable[[str, str], Name],
+    other: Callable[[str, str], Name],
+    pairs: Iterable[tuple[str, str]],
 ) -> tuple[Comparison, ...]:
-    """One comparison a row."""
-    return tuple(Comparison(one(cell), other(cell)) for cell in cells)
+    """One comparison for each pair of student and teacher."""
+    return tuple(Comparison(one(*pair), other(*pair)) for pair in pairs)

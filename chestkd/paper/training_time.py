@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from chestkd.distillation.run_names import RunName
 from chestkd.paper import published
+from chestkd.paper.comparisons import STUDENTS
 
 _MINUTES_PER_DAY = 24 * 60
 # A multiply-add is two operations; the backward pass repeats the work of the forward pass
@@ -70,13 +72,12 @@ def densenet121_speed() -> pd.Series:
     base training; ``implied``: images a second; ``gflop_per_image``: forward and backward
     through the convolutions alone, so a lower limit; ``tflops``: peak of a GTX 1070 in
     float32, two operations a core and clock; ``ceiling``: images a second at that peak;
-    ``epochs_at_ceiling``: how many epochs the printed minutes hold at that rate;
+    ``epochs_at_ceiling``: how many epochs fit into the printed minutes at that rate;
     ``loose_ceiling``: images a second if the 3 x 3 convolutions cost nothing, because fast
     algorithms (Winograd's) save part of their multiplications.
     """
     numbers, facts = published.text_numbers()["value"], published.outside_facts()["value"]
-    times = published.table2().set_index(published.RUN_KEY)["minutes"]
-    minutes = times["base", "densenet-121", ""]
+    minutes = published.minutes()[RunName("base", "densenet-121")]
     images = round(numbers["training_share"] * numbers["images"])
     size = int(numbers["input_side"])
     layers = list(densenet121_convolutions(size))
@@ -103,21 +104,36 @@ def densenet121_speed() -> pd.Series:
     )
 
 
+def speed_in_words(speed: pd.Series) -> str:
+    """`densenet121_speed` in Markdown, with its arithmetic."""
+    return (
+        f"Base training of DenseNet-121 took {speed['minutes']:.0f} minutes. As "
+        f"{speed['epochs']:.0f} epochs of {speed['images']:,.0f} images that is "
+        f"{speed['images']:,.0f} x {speed['epochs']:.0f} / ({speed['minutes']:.0f} x 60 s) = "
+        f"**{speed['implied']:,.0f} images a second**. Forward and backward through its "
+        f"convolutions at the paper's input size take {speed['gflop_per_image']:.1f} GFLOP an "
+        f"image. A GTX 1070 has {speed['tflops']:.2f} TFLOP/s at its peak, which is at most "
+        f"{speed['tflops']:.2f} x 1000 / {speed['gflop_per_image']:.1f} = "
+        f"**{speed['ceiling']:.0f} images a second**, or "
+        f"{speed['loose_ceiling']:.0f} if the 3 x 3 convolutions cost nothing. Table 2 cannot be "
+        f"{speed['epochs']:.0f} epochs of the full training set; at the peak its time is enough "
+        f"for {speed['epochs_at_ceiling']:.0f}."
+    )
+
+
 def self_training_time() -> pd.DataFrame:
     """Minutes of self-training against base and standard training of the same network.
 
     ``network``, ``base``, ``self-training``, ``over_base``: their ratio; ``standard``: taught by
     DenseNet-121; ``cheaper_than_standard``: True or False. The five networks with all three.
     """
-    times = published.table2().dropna(subset="minutes")
-    times = times[(times["strategy"] != "standard") | (times["teacher"] == "densenet-121")]
-    times = times[times["strategy"].isin(["base", "self-training", "standard"])]
-    table = times.pivot_table(index="network", columns="strategy", values="minutes").dropna()
-    networks = [network for network in published.NETWORKS if network in table.index]
-    table = table.loc[networks, ["base", "self-training", "standard"]].rename_axis(columns=None)
-    table.insert(2, "over_base", table["self-training"] / table["base"])
-    table["cheaper_than_standard"] = table["self-training"] < table["standard"]
-    return table.reset_index()
+    minutes = published.minutes()
+    table = pd.DataFrame({"network": STUDENTS})
+    for name in ("base", "self-training", "standard"):
+        runs = [RunName.of_pair(name, student, "densenet-121") for student in STUDENTS]
+        table[name] = [minutes[run] for run in runs]
+    table.insert(3, "over_base", table["self-training"] / table["base"])
+    return table.assign(cheaper_than_standard=table["self-training"] < table["standard"])
 
 
 def networks_without_auc() -> list[str]:

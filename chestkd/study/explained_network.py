@@ -7,6 +7,7 @@ import numpy as np
 
 from chestkd import workspace
 from chestkd.data.prepare import prepare
+from chestkd.data.splits import Split, SplitError, require_same_split
 from chestkd.findings import finding_index
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages.figure_3 import names
@@ -22,6 +23,7 @@ __all__ = [
     "least_confident",
     "most_confident",
     "names",
+    "require_official",
     "row_of",
 ]
 
@@ -101,6 +103,23 @@ def base_runs(study: Study) -> dict[str, Run]:
             if run is not None and not run.diverged:
                 found[planned.network] = run
     return found
+
+
+def require_official(run: Run, split: Split) -> None:
+    """Raise SplitError unless a run was trained on the official split, and on this one.
+
+    All boxes are in the official test list, 17,920 of whose images are training images of the
+    community split: a network of another split may have been trained on the boxed images.
+    """
+    trained = run.specification.split
+    if trained != "official":
+        raise SplitError(
+            f"run {run.id} was trained on the {trained} split: boxed images may be among its "
+            "training images; localization needs the official split"
+        )
+    require_same_split(
+        run.record["data"]["split_fingerprint"], split.fingerprint, f"the maps of {run.id}"
+    )
 
 
 def most_confident(explained: Explained, finding: str, *, present: bool = True) -> int | None:

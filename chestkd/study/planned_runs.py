@@ -4,48 +4,35 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from chestkd.data.splits import IMAGE_WISE
+from chestkd.distillation.run_names import RunName
 from chestkd.distillation.strategies import STRATEGIES, roles, run_seed
 from chestkd.networks.architectures import NETWORKS
 from chestkd.study.presets import Preset
 from chestkd.training.specification import Recipe, RunSpecification, Teaching
 
 
-@dataclass(frozen=True)
-class PlannedRun:
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun(RunName):
     """One run of the sweep; its data is known only when it has been prepared."""
 
-    strategy: str
-    # The network that is trained.
-    network: str
     seed: int
-    # The network whose base run teaches it.
-    teacher: str | None = None
     # The weight of the teacher and the temperature, where a grid over them is run; else None:
     # the preset's, or the best of its grid.
     alpha: float | None = None
     temperature: float | None = None
-    # The split, where it is another than the preset's: "image-wise", to measure its leak.
-    split: str | None = None
 
-    def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ValueError(
-                f"unknown strategy {self.strategy!r}; allowed: {', '.join(STRATEGIES)}"
-            )
-        if (self.teacher is None) != (STRATEGIES[self.strategy].by is None):
-            needed = "no teacher" if self.teacher else "a teacher"
-            raise ValueError(f"strategy {self.strategy!r} needs {needed}")
+    @property
+    def name(self) -> RunName:
+        """The run without what this sweep adds to its name: the cell of a table it belongs to."""
+        return RunName(self.strategy, self.network, self.teacher, self.split)
 
     @property
     def key(self) -> str:
         """Readable and unique within a preset; names the files of the workflow."""
-        parts = [self.strategy, self.network]
-        if self.teacher and self.teacher != self.network:
-            parts += ["from", self.teacher]
-        if self.alpha is not None:
-            parts.append(f"a{self.alpha:g}-T{self.temperature:g}")
-        parts += [self.split] if self.split else []
-        return "-".join([*parts, f"seed{self.seed}"])
+        teacher = None if self.teacher in (None, self.network) else f"from-{self.teacher}"
+        grid = None if self.alpha is None else f"a{self.alpha:g}-T{self.temperature:g}"
+        parts = (self.strategy, self.network, teacher, grid, self.split)
+        return "-".join([*filter(None, parts), f"seed{self.seed}"])
 
     @property
     def title(self) -> str:
@@ -59,7 +46,7 @@ class PlannedRun:
     @property
     def base(self) -> "PlannedRun | None":
         """The base run that teaches this one, of the same seed."""
-        return None if self.teacher is None else PlannedRun("base", self.teacher, self.seed)
+        return None if self.teacher is None else PlannedRun("base", self.teacher, seed=self.seed)
 
     def with_distillation(self, alpha: float | None, temperature: float | None) -> "PlannedRun":
         """A copy with alpha and temperature of its own; None and None leave both to the preset.
@@ -76,7 +63,7 @@ class PlannedRun:
         return replace(self, alpha=alpha, temperature=temperature)
 
     def parameters(self) -> dict[str, str | int | float]:
-        """What the strategy's notebook is told, beside the study."""
+        """What the strategy's notebook is given, besides the study."""
         values: dict[str, str | int | float] = {"network": self.network, "seed": self.seed}
         if self.split:
             values["split"] = self.split
@@ -135,7 +122,7 @@ class PlannedRun:
 
 
 def _initial_weights(preset: Preset, network: str) -> str | None:
-    """The preset's; a network for which there are no ImageNet weights starts from its seed."""
+    """The preset's; a network without ImageNet weights starts from its seed."""
     if preset.weights == "imagenet" and NETWORKS[network].weights_file is None:
         return None
     return preset.weights
@@ -143,35 +130,36 @@ def _initial_weights(preset: Preset, network: str) -> str | None:
 
 def grid_runs(preset: Preset) -> list[PlannedRun]:
     """Standard distillation of the preset's tuning pair at every alpha and temperature."""
-    distillation = preset.distillation
-    if not distillation.has_grid:
+    best = made_by_grid(preset)
+    if best is None:
         return []
-    student, teacher = preset.pairs[0]
     return [
-        PlannedRun("standard", student, preset.seeds[0], teacher, alpha, temperature)
-        for alpha in distillation.alpha
-        for temperature in distillation.temperature
+        replace(best, alpha=alpha, temperature=temperature)
+        for alpha in preset.distillation.alpha
+        for temperature in preset.distillation.temperature
     ]
 
 
 def made_by_grid(preset: Preset) -> PlannedRun | None:
-    """The planned run that is one of the grid's under another key, whichever of them is best."""
+    """The planned run that is the best of the grid's under another key; None without a grid."""
     if not preset.distillation.has_grid:
         return None
-    student, teacher = preset.pairs[0]
-    return PlannedRun("standard", student, preset.seeds[0], teacher)
+    return PlannedRun("standard", *preset.pairs[0], seed=preset.seeds[0])
 
 
 def planned_runs(preset: Preset) -> list[PlannedRun]:
     """Every run that the preset's tables and figures need, each once.
 
-    Seed by seed, so that a sweep that is stopped has whole tables of its first seeds; within a
+    Seed by seed, so that a sweep that is stopped has complete tables of its first seeds; within a
     seed a run comes after those that it needs: base, grid, taught.
     """
     runs: list[PlannedRun] = []
     for seed in preset.seeds:
-        runs += [PlannedRun("base", network, seed) for network in preset.networks]
-        runs += [PlannedRun("base", name, seed, split=IMAGE_WISE) for name in preset.image_wise]
+        runs += [PlannedRun("base", network, seed=seed) for network in preset.networks]
+        runs += [
+            PlannedRun("base", network, split=IMAGE_WISE, seed=seed)
+            for network in preset.image_wise
+        ]
         runs += grid_runs(preset) if seed == preset.seeds[0] else []
         for strategy in preset.strategies:
             runs += _taught_runs(preset, strategy, seed)
@@ -184,5 +172,4 @@ def _taught_runs(preset: Preset, strategy: str, seed: int) -> list[PlannedRun]:
     # Self-training needs no other network, so neither does a preset that asks for nothing else.
     alone = [(student, student) for student in preset.students]
     pairs = alone if strategy == "self-training" else preset.pairs
-    taught = [roles(strategy, student, teacher) for student, teacher in pairs]
-    return [PlannedRun(strategy, network, seed, by) for network, by in taught]
+    return [PlannedRun(strategy, *roles(strategy, *pair), seed=seed) for pair in pairs]

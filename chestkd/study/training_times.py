@@ -1,17 +1,19 @@
 """What training cost, from the records of runs: seconds, images a second, on which hardware.
 
-A record's seconds are those of its own epochs, the first one with the building of the graph. They
-leave out validation, and for a taught run its teacher's training and the pass that stores the
-teacher's outputs. Times of two runs are compared on the same hardware only.
+A record's seconds are those of its own epochs; the first includes building the graph. They leave
+out validation and, for a taught run, its teacher's training and the pass that stores the teacher's
+outputs. Times of two runs are compared on the same hardware only.
 """
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
-from chestkd.paper.comparisons import RunKey
-from chestkd.study.table_cells import Cells, Measured
+from chestkd.distillation.run_names import RunName
+from chestkd.evaluation.intervals import Measured
+from chestkd.study.table_cells import Cells
 from chestkd.training.store import Run
 
 
@@ -22,18 +24,18 @@ def images_per_second(run: Run) -> float:
 
 
 def teaching_run(run: Run, cells: Cells, seed: int) -> Run | None:
-    """The base run whose outputs taught ``run``, where it is in the study."""
+    """The base run whose outputs taught ``run``; None where the study does not have it."""
     teaching = run.specification.teaching
     if teaching is None:
         return None
-    cell = cells.get(RunKey("base", teaching.network))
+    cell = cells.get(RunName("base", teaching.network))
     return None if cell is None else cell.runs.get(seed)
 
 
 def procedure_seconds(run: Run, teacher: Run | None) -> float:
     """Seconds of a run and of as much of its teacher's training as it needs.
 
-    A defective teacher needs its own first epochs only.
+    Of a defective teacher that is only the first epochs.
     """
     seconds = run.record["training_seconds"]
     if teacher is None:
@@ -45,17 +47,17 @@ def procedure_seconds(run: Run, teacher: Run | None) -> float:
     return seconds + float(epochs.sum())
 
 
-def training_times(cells: Cells, resamples: int) -> dict[RunKey, dict[int, Measured]]:
+def training_times(cells: Cells, resamples: int) -> dict[RunName, dict[int, Measured]]:
     """Seconds of base training and of self-training, the base run that teaches included: C10.
 
-    A resample keeps a run's first epoch and draws its later ones with replacement, so the
-    interval holds how much epochs differ. Left out are runs of fewer than three epochs, and
+    A resample keeps a run's first epoch and draws its later ones with replacement, so the interval
+    reflects how much epochs differ. Runs of fewer than three epochs are left out, and so is
     self-training on other hardware than its base run.
     """
     generator = np.random.default_rng(0)
-    measured: dict[RunKey, dict[int, Measured]] = {}
-    for network in dict.fromkeys(key.network for key in cells if key.strategy == "base"):
-        base, taught = RunKey("base", network), RunKey("self-training", network, network)
+    measured: dict[RunName, dict[int, Measured]] = {}
+    for base in [name for name in cells if name.strategy == "base"]:
+        taught = replace(base, strategy="self-training", teacher=base.network)
         for seed, run in cells[base].runs.items():
             alone = _resampled_seconds(run, resamples, generator)
             if alone is None:
@@ -66,8 +68,7 @@ def training_times(cells: Cells, resamples: int) -> dict[RunKey, dict[int, Measu
                 continue
             extra = _resampled_seconds(second, resamples, generator)
             if extra is not None:
-                both = Measured(alone.value + extra.value, alone.resampled + extra.resampled)
-                measured.setdefault(taught, {})[seed] = both
+                measured.setdefault(taught, {})[seed] = alone + extra
     return measured
 
 
@@ -80,7 +81,7 @@ def _resampled_seconds(run: Run, resamples: int, generator: np.random.Generator)
 
 
 def origins(runs: Iterable[Run]) -> list[str]:
-    """Sentences on where runs come from: hardware, and the state of the code that made them."""
+    """Sentences on what made the runs: the hardware, and the state of the code."""
     runs = list(runs)
     if not runs:
         return ["No run was made."]

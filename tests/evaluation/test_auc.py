@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from chestkd.evaluation.auc import MEAN, Resamples, auc_scores, auc_table, compare, mean_auc
+from chestkd.evaluation.auc import (
+    MEAN,
+    Resamples,
+    auc_difference,
+    auc_scores,
+    auc_table,
+    mean_auc,
+)
 from chestkd.findings import FINDINGS
 
 
@@ -60,7 +67,8 @@ def test_a_resample_draws_whole_patients():
     patients = np.array([7, 7, 7, 9, 4])
     resamples = Resamples.draw(patients, 50, seed=1)
     assert (resamples.counts.sum(axis=1) == 3).all()
-    weights = resamples.counts[:, resamples.patient]
+    weights = resamples.weights
+    assert weights.dtype == np.float64
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 1] == weights[:, 2]).all()
 
@@ -96,10 +104,10 @@ def test_interval_agrees_with_the_normal_approximation():
 
 def test_a_paired_comparison():
     labels, scores, patients = random_case(2)
-    same = compare(labels, scores, scores, patients, resamples=50)
+    same = auc_difference(labels, scores, scores, patients, resamples=50)
     assert (same.value, same.low, same.high) == (0, 0, 0)
     noise = np.random.default_rng(0).normal(size=scores.shape)
-    worse = compare(labels, scores + noise, scores, patients, resamples=200)
+    worse = auc_difference(labels, scores + noise, scores, patients, resamples=200)
     assert worse.high < 0
     single = auc_table(labels, scores, patients, resamples=200).iloc[-1]
     assert worse.high - worse.low < 1.5 * (single["high"] - single["low"])

@@ -1,7 +1,6 @@
 """Maps against regions, with the numbers worked out by hand."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import layout
 import numpy as np
@@ -252,23 +251,6 @@ def test_choosing_regions(phantom):
     assert marked_regions.choose(found, None, seed=3) is found
 
 
-def test_runs_of_other_splits_are_refused():
-    def run(name: str, fingerprint: str) -> SimpleNamespace:
-        return SimpleNamespace(
-            id="base-resnet-32",
-            specification=SimpleNamespace(split=name),
-            record={"data": {"split_fingerprint": fingerprint}},
-        )
-
-    official = SimpleNamespace(fingerprint="a" * 64)
-    marked_regions.require_official(run("official", "a" * 64), official)
-    for other in ("community", "random", "image-wise"):
-        with pytest.raises(SplitError, match=f"was trained on the {other} split: boxed images"):
-            marked_regions.require_official(run(other, "a" * 64), official)
-    with pytest.raises(SplitError, match="cannot be evaluated on split"):
-        marked_regions.require_official(run("official", "b" * 64), official)
-
-
 def test_boxes_of_the_real_sample(shared: Path):
     """What dataset-facts says of pointing at the center, on all 984 boxes of NIH's list."""
     _, _, boxes, _ = nih.read_metadata(shared / "data" / "chestxray14-sample")
@@ -338,7 +320,9 @@ def test_too_few_patients_for_any_mean():
     assert np.isnan([mean["value"], mean["low"], mean["high"]]).all()
     shown = localization_tables.readable_table(table, "energy").set_index("finding")["CAM"]
     assert shown["Mean of 0 findings"] == "of 0 findings"
-    assert np.isnan(localization_tables.compare(scores, scores, "energy", resamples=50).low)
+    assert np.isnan(
+        localization_tables.localization_difference(scores, scores, "energy", resamples=50).low
+    )
 
 
 def test_intervals_are_over_patients_not_images():
@@ -357,7 +341,7 @@ def test_intervals_are_over_patients_not_images():
 def test_comparing_maps_on_the_same_resamples():
     reference = scored({"Mass": [(at, 0.2 + at / 100) for at in range(30)]})
     better = scored({"Mass": [(at, 0.3 + at / 100) for at in range(30)]})
-    found = localization_tables.compare(better, reference, "energy", resamples=200)
+    found = localization_tables.localization_difference(better, reference, "energy", resamples=200)
     assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
 
 

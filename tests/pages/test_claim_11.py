@@ -17,7 +17,7 @@ from chestkd.paper import verdicts
 from chestkd.paper.claims import claim
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.presets import load
-from chestkd.study.table_cells import LOCALIZATION_EFFECTS, cells
+from chestkd.study.table_cells import cells
 
 OURS, CAM = "smoothgrad-integrated-gradients", "cam"
 DETAILS = {"network": "MobileNet-v1", "regions": 4, "patients": 3, "samples": 2, "steps": 5}
@@ -39,7 +39,7 @@ def test_effects_by_hand():
     mass, nodule, hernia = [1, 1, 0, 1] * 2, [1, 0, 0, 0] * 2, [1] * 8
     ours = scored({"Mass": mass, "Nodule": nodule, "Effusion": [1], "Hernia": hernia})
     cam = scored({"Mass": [1, 0, 0, 0] * 2, "Nodule": [0] * 8, "Effusion": [0], "Hernia": [0] * 8})
-    found = claim_11.effects({OURS: ours, CAM: cam, "gradient": cam}, resamples=400)
+    found = claim_11.map_effects({OURS: ours, CAM: cam, "gradient": cam}, resamples=400)
     assert list(found) == verdicts.EFFECT_COLUMNS
     # Hernia has no box in NIH's list, so the claim does not speak of it; Effusion has one patient.
     effects = found.set_index("comparison")["effect"]
@@ -51,9 +51,9 @@ def test_effects_by_hand():
     assert (rows["low"] <= rows["effect"]).all()
     assert (rows["effect"] <= rows["high"]).all()
     (outcome,) = verdicts.judge(claim("C11"), found, partial=True)
-    assert (outcome.cells, len(outcome.missing)) == (2, 6)
+    assert (outcome.compared, len(outcome.missing)) == (2, 6)
     # The same patients under both methods, drawn from the same seed.
-    again = claim_11.effects({CAM: cam, OURS: ours}, resamples=400)
+    again = claim_11.map_effects({CAM: cam, OURS: ours}, resamples=400)
     pd.testing.assert_frame_equal(found, again)
 
 
@@ -61,26 +61,26 @@ def test_intervals_are_of_the_difference_and_over_patients():
     # On every region ours is one better, whatever the region: no spread is left.
     hits = np.random.default_rng(0).integers(0, 2, 30).astype(float)
     ours, cam = (scored({key: list(hits + add) for key in BOXED_FINDINGS}) for add in (1, 0))
-    found = claim_11.effects({OURS: ours, CAM: cam}, resamples=200)
+    found = claim_11.map_effects({OURS: ours, CAM: cam}, resamples=200)
     np.testing.assert_allclose(found[["effect", "low", "high"]], 1)
     assert verdicts.judge(claim("C11"), found)[0].verdict == "supported"
 
 
 def test_no_effects_where_there_is_nothing_to_compare():
     cam = scored({"Mass": [1, 0]})
-    assert not len(claim_11.effects({CAM: cam, "gradient": cam}))
-    assert not len(claim_11.effects({}))
+    assert not len(claim_11.map_effects({CAM: cam, "gradient": cam}))
+    assert not len(claim_11.map_effects({}))
     hernia = scored({"Hernia": [1, 0]})
-    assert not len(claim_11.effects({CAM: hernia, OURS: hernia}))
+    assert not len(claim_11.map_effects({CAM: hernia, OURS: hernia}))
     # Four patients: too few for any interval.
     few = scored(dict.fromkeys(BOXED_FINDINGS, (1.0,) * 4))
-    assert not len(claim_11.effects({CAM: few, OURS: few}, resamples=50))
+    assert not len(claim_11.map_effects({CAM: few, OURS: few}, resamples=50))
 
 
 @pytest.fixture
 def effects() -> pd.DataFrame:
     ours, cam = scored({"Mass": [1, 1, 0, 1] * 2}), scored({"Mass": [1, 0, 0, 0] * 2})
-    return claim_11.effects({OURS: ours, CAM: cam}, resamples=50)
+    return claim_11.map_effects({OURS: ours, CAM: cam}, resamples=50)
 
 
 def test_what_is_stored_is_read_for_the_same_runs_only(tmp_path: Path, effects):
@@ -108,13 +108,24 @@ def test_what_is_stored_is_read_for_the_same_runs_only(tmp_path: Path, effects):
 
 def test_a_table_without_its_record_is_refused(tmp_path: Path, effects):
     claim_11.store(tmp_path, effects, "a", DETAILS)
-    table = tmp_path / LOCALIZATION_EFFECTS
+    table = tmp_path / claim_11.LOCALIZATION_EFFECTS
     table.write_text(table.read_text().replace("0.5", "0.9"))
     with pytest.raises(ValueError, match=r"is not the table that localization-effects\.json"):
         claim_11.read(tmp_path, {"a"})
     claim_11.store(tmp_path, effects, "a", DETAILS)
     table.with_suffix(".json").unlink()
     with pytest.raises(ValueError, match="is not the table"):
+        claim_11.read(tmp_path, {"a"})
+
+
+def test_effects_of_another_claim_are_refused(tmp_path: Path):
+    assert not len(claim_11.read(tmp_path, {"a"}))
+    label = claim("C11").parts[0].comparisons[0].label
+    row = pd.DataFrame([("C11", "all", label, 0.1, 0.05, 0.2)], columns=verdicts.EFFECT_COLUMNS)
+    claim_11.store(tmp_path, row, "a", DETAILS)
+    pd.testing.assert_frame_equal(claim_11.read(tmp_path, {"a"}), row)
+    claim_11.store(tmp_path, row.assign(claim="C1"), "a", DETAILS)
+    with pytest.raises(ValueError, match=r"claim C11 only, received .* \['C1'\]"):
         claim_11.read(tmp_path, {"a"})
 
 
@@ -129,18 +140,18 @@ def test_nothing_stored_is_no_effects(tmp_path: Path, effects):
 
 def test_the_ledger_judges_what_is_stored(tmp_path: Path):
     study = Fabricated(dataclasses.replace(load("quick"), resamples=50), tmp_path)
-    run = study.add(PlannedRun("base", "resnet-32", 0)).id
+    run = study.add(PlannedRun("base", "resnet-32", seed=0)).id
     ours = scored(dict.fromkeys(BOXED_FINDINGS, (1.0,) * 9))
     cam = scored(dict.fromkeys(BOXED_FINDINGS, (0.0,) * 9))
-    found = claim_11.effects({OURS: ours, CAM: cam}, resamples=50)
+    found = claim_11.map_effects({OURS: ours, CAM: cam}, resamples=50)
     planned = cells(study)
-    ledger = claims.ledger(claims.effects(study, planned)).set_index("claim")
+    ledger = claims.ledger(claims.study_effects(study, planned)).set_index("claim")
     assert ledger.loc["C11", "verdict"] == "not run"
     claim_11.store(study.folder, found, run, DETAILS)
-    ledger = claims.ledger(claims.effects(study, planned)).set_index("claim")
+    ledger = claims.ledger(claims.study_effects(study, planned)).set_index("claim")
     assert ledger.loc["C11", "verdict"] == "supported"
     assert ledger.loc["C11", "measured"] == "+100.00 (+100.00 to +100.00)"
     assert ledger.loc["C11", "compared"] == "8 of 8"
     claim_11.store(study.folder, found, "another run", DETAILS)
     with pytest.raises(ValueError, match="is of run another run"):
-        claims.effects(study, planned)
+        claims.study_effects(study, planned)

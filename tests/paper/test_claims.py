@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chestkd.distillation.run_names import RunName
 from chestkd.paper import published, verdicts
 from chestkd.paper.claims import (
     ABOUT_TWICE,
@@ -15,14 +16,10 @@ from chestkd.paper.claims import (
     CLAIMS,
     NOT_ABOVE_ZERO,
     Claim,
-    Part,
-    Region,
     claim,
 )
-from chestkd.paper.comparisons import Comparison, MapKey, RunKey
-from chestkd.paper.verdicts import EFFECT_COLUMNS, MEAN, judge, measured_effects, overall, verdict
-
-AUC_CLAIMS = [item for item in CLAIMS if item.measure == claim("C1").measure]
+from chestkd.paper.comparisons import Comparison, MapName
+from chestkd.paper.verdicts import EFFECT_COLUMNS, MEAN, judge, overall, verdict
 
 
 def effects_of(*rows):
@@ -89,7 +86,7 @@ def test_comparisons_point_the_way_the_claim_says():
 
 def test_no_comparison_sets_a_procedure_against_itself():
     same = {
-        RunKey(strategy, "densenet-121", "densenet-121")
+        RunName(strategy, "densenet-121", "densenet-121")
         for strategy in ("standard", "reversed", "self-training")
     }
     for item in CLAIMS:
@@ -98,24 +95,25 @@ def test_no_comparison_sets_a_procedure_against_itself():
 
 
 def test_runs_of_the_claims_are_those_of_table1():
-    runs = {RunKey(*key) for key in published.table1_runs()[published.RUN_KEY].to_numpy()}
+    runs = set(published.aucs())
+    assert len(runs) == 41
     for item in CLAIMS[:10]:
-        assert set(item.keys) <= runs
+        assert set(item.names) <= runs
     best = claim("C9")
-    missing = runs - set(best.keys)
+    missing = runs - set(best.names)
     assert {(run.strategy, run.network, run.teacher) for run in missing} == {
         ("standard", "densenet-121", "densenet-121"),
         ("reversed", "densenet-121", "densenet-121"),
     }
 
 
-# What the paper's tables say about them: cells in the claim's region, counted by hand.
+# What the paper's tables say about them: effects as expected, counted by hand.
 
 
-def test_evidence_of_the_paper():
+def test_what_the_paper_shows():
     ledger = verdicts.ledger(effects_of())
-    cells = ledger.set_index(["claim", "part"])["paper_cells"].to_dict()
-    assert cells == {
+    counts = ledger.set_index(["claim", "part"])["paper_as_expected"].to_dict()
+    assert counts == {
         ("C1", "all"): "8 of 8",
         ("C2", "all"): "8 of 8",
         ("C3", "all"): "4 of 4",
@@ -143,7 +141,7 @@ def test_evidence_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "region", "expected"),
+    ("low", "high", "claimed", "expected"),
     [
         (0.01, 0.02, ABOVE_ZERO, "supported"),
         (-0.02, -0.01, ABOVE_ZERO, "contradicted"),
@@ -161,8 +159,8 @@ def test_evidence_of_the_paper():
         (1.0, 3.0, ABOUT_TWICE, "undecided"),
     ],
 )
-def test_verdict(low, high, region, expected):
-    assert verdict(low, high, region) == expected
+def test_verdict(low, high, claimed, expected):
+    assert verdict(low, high, claimed) == expected
 
 
 def test_verdict_refuses_a_wrong_interval():
@@ -184,7 +182,7 @@ def test_a_narrower_interval_never_reverses_a_verdict(a, b, c, d):
 
 
 @given(finite, finite)
-def test_opposite_regions_give_opposite_verdicts(a, b):
+def test_opposite_ranges_give_opposite_verdicts(a, b):
     low, high = sorted((a, b))
     opposite = {"supported": "contradicted", "contradicted": "supported", "undecided": "undecided"}
     assert verdict(low, high, NOT_ABOVE_ZERO) == opposite[verdict(low, high, ABOVE_ZERO)]
@@ -198,7 +196,7 @@ def test_the_mean_decides():
     # No single comparison is clear, their mean is.
     assert (outcome.verdict, outcome.effect) == ("supported", 0.02)
     assert (outcome.low, outcome.high) == pytest.approx((0.01, 0.03))
-    assert (outcome.cells, outcome.cells_in_region, outcome.missing) == (8, 8, ())
+    assert (outcome.compared, outcome.as_expected, outcome.missing) == (8, 8, ())
 
 
 def test_every_comparison_decides():
@@ -211,7 +209,7 @@ def test_every_comparison_decides():
     effects.loc[7, ["effect", "low", "high"]] = [-0.02, -0.03, -0.01]
     (outcome,) = judge(claim("C9"), effects)
     assert (outcome.verdict, outcome.effect) == ("contradicted", -0.02)
-    assert outcome.cells_in_region == 37
+    assert outcome.as_expected == 37
 
 
 def test_two_parts_must_both_hold():
@@ -232,7 +230,7 @@ def test_missing_runs_are_listed():
     (outcome,) = judge(claim("C7"), effects)
     assert outcome.verdict == "not run"
     assert math.isnan(outcome.effect)
-    assert outcome.cells == 4
+    assert outcome.compared == 4
     assert [pair.label for pair in outcome.missing] == ["self-training vgg-19 over base vgg-19"]
     (outcome,) = judge(claim("C7"), effects, partial=True)
     assert (outcome.verdict, len(outcome.missing)) == ("supported", 1)
@@ -287,75 +285,22 @@ def test_wrong_effects_are_refused():
         judge(claim("C7"), good.iloc[[0, 1, 5]].assign(effect=[0.02, 0.04, 0.02]), partial=True)
 
 
-# From measurements to effects.
-
-PAIR = Comparison(RunKey("standard", "vgg-19", "resnet-50"), RunKey("base", "vgg-19"))
-OTHER = Comparison(RunKey("standard", "resnet-32", "resnet-50"), RunKey("base", "resnet-32"))
-
-
-def two_comparisons(effect: str = "difference") -> Claim:
-    return Claim("C1", "", "", "AUC", (Part((PAIR, OTHER), Region(0, 1)),), effect=effect)
-
-
-def test_measured_effects_by_hand():
-    drawn = np.linspace(-1, 1, 2001)
-    values = {PAIR.one: 0.8, PAIR.other: 0.7, OTHER.one: 0.6, OTHER.other: 0.7}
-    resamples = {
-        PAIR.one: 0.8 + drawn,
-        PAIR.other: np.full(2001, 0.7),
-        # Falls when the other comparison rises: their mean does not move.
-        OTHER.one: np.full(2001, 0.6),
-        OTHER.other: 0.7 + drawn,
-    }
-    table = measured_effects([two_comparisons()], values, resamples)
-    assert table["comparison"].tolist() == [PAIR.label, OTHER.label, MEAN]
-    assert table["effect"].tolist() == pytest.approx([0.1, -0.1, 0.0])
-    assert table["low"].tolist() == pytest.approx([0.1 - 0.95, -0.1 - 0.95, 0.0])
-    assert table["high"].tolist() == pytest.approx([0.1 + 0.95, -0.1 + 0.95, 0.0])
-
-
-def test_measured_ratios():
-    values = {PAIR.one: 30.0, PAIR.other: 15.0}
-    resamples = {PAIR.one: np.array([30.0, 33.0]), PAIR.other: np.array([15.0, 15.0])}
-    table = measured_effects([two_comparisons("ratio")], values, resamples)
-    assert table["effect"].tolist() == [2.0, 2.0]
-    assert table["high"].tolist() == pytest.approx([2.195, 2.195])
-
-
-def test_undefined_resamples_are_left_out():
-    values = {PAIR.one: 0.8, PAIR.other: 0.7}
-    resamples = {PAIR.one: np.array([0.8, np.nan]), PAIR.other: np.array([0.7, 0.7])}
-    table = measured_effects([two_comparisons()], values, resamples)
-    assert table["low"].tolist() == pytest.approx([0.1, 0.1])
-
-
-def test_measured_effects_refuse_what_cannot_be_compared():
-    values = {PAIR.one: 0.8, PAIR.other: 0.7}
-    samples = {PAIR.one: np.zeros(3), PAIR.other: np.zeros(4)}
-    with pytest.raises(ValueError, match=r"one shape \(R,\), received .*vgg-19': \(4,\)"):
-        measured_effects([two_comparisons()], values, samples)
-    with pytest.raises(ValueError, match=r"needs resamples of one shape"):
-        measured_effects([two_comparisons()], values, {PAIR.one: np.zeros(3)})
-    with pytest.raises(ValueError, match="must rest on one measure"):
-        measured_effects(CLAIMS, values, samples)
-
-
-def test_effects_feed_the_ledger():
-    """From the AUCs of Table 1, with made-up noise, to verdicts."""
-    runs = published.table1_runs()
-    values = {RunKey(*key): auc for *key, auc in runs.itertuples(index=False, name=None)}
-    generator = np.random.default_rng(0)
-    resamples = {key: auc + generator.normal(0, 1e-3, 200) for key, auc in values.items()}
-    table = measured_effects(AUC_CLAIMS, values, resamples)
-    ledger = verdicts.ledger(table).set_index("claim")
-    for name in ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C9"):
-        assert ledger.loc[name, "verdict"] == "supported"
-        assert ledger.loc[name, "effect"] == pytest.approx(ledger.loc[name, "paper_effect"])
-        assert ledger.loc[name, "cells"] == ledger.loc[name, "paper_cells"]
-    assert set(ledger.loc[["C10", "C11", "C12"], "verdict"]) == {"not run"}
+# Names.
 
 
 def test_labels():
-    assert MapKey("cam", "Mass").label == "cam of Mass"
-    assert RunKey("self-training", "vgg-19", "vgg-19").label == "self-training vgg-19"
-    assert PAIR.label == "standard vgg-19 from resnet-50 over base vgg-19"
+    assert MapName("cam", "Mass").label == "cam of Mass"
+    assert RunName("self-training", "vgg-19", "vgg-19").label == "self-training vgg-19"
+    pair = Comparison(RunName("standard", "vgg-19", "resnet-50"), RunName("base", "vgg-19"))
+    assert pair.label == "standard vgg-19 from resnet-50 over base vgg-19"
+
+
+def test_a_run_is_named_after_who_is_taught():
+    assert RunName.of_pair("base", "vgg-19", "resnet-50") == RunName("base", "vgg-19")
+    assert RunName.of_pair("reversed", "vgg-19", "resnet-50").network == "resnet-50"
+    with pytest.raises(ValueError, match="unknown strategy 'standart'; allowed: base, standard"):
+        RunName("standart", "vgg-19", "resnet-50")
+    with pytest.raises(ValueError, match="'base' needs no teacher"):
+        RunName("base", "vgg-19", "resnet-50")
+    with pytest.raises(ValueError, match="'standard' needs a teacher"):
+        RunName("standard", "vgg-19")

@@ -107,7 +107,7 @@ def test_a_lost_row_and_a_doubled_one_are_caught(monkeypatch):
         table.loc[1, ["finding", "work"]] = table.loc[0, ["finding", "work"]]
         return table
 
-    with pytest.raises(ValueError, match=r"table3.csv, row 3: .* stands twice"):
+    with pytest.raises(ValueError, match=r"table3.csv, row 3: .* occurs twice"):
         read_with_change(monkeypatch, published.table3, double)
 
 
@@ -156,8 +156,8 @@ def test_text_gains_agree_except_in_self_training():
 
 
 def test_no_pair_of_table1_is_335_points_apart():
-    assert audit.cells_apart(3.35).empty
-    assert len(audit.cells_apart(0.60)) >= 1  # 0.8256 - 0.8196
+    assert audit.runs_apart(3.35).empty
+    assert len(audit.runs_apart(0.60)) >= 1  # 0.8256 - 0.8196
 
 
 def test_self_training_beats_standard_in_two_of_ten_rows():

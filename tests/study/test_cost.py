@@ -70,14 +70,14 @@ def test_the_grid_is_a_stage_of_its_own():
 
 def test_a_network_is_counted_by_its_own_recipe():
     own = dataclasses.replace(PRESET, recipes={"resnet-32": Recipe(epochs=5, batch_size=16)})
-    stages = cost.stages(own, [PlannedRun("base", "resnet-32", 0)], IMAGES, {})
+    stages = cost.stages(own, [PlannedRun("base", "resnet-32", seed=0)], IMAGES, {})
     assert stages["steps"].tolist() == [10]
 
 
 def test_speeds_come_from_comparable_runs_on_this_hardware(tmp_path):
     study = Fabricated(PRESET, tmp_path)
     here = "NVIDIA H200, jax, float32"
-    run = study.add(PlannedRun("base", "resnet-32", 0), seconds=(25.0, 10.0, 10.0))
+    run = study.add(PlannedRun("base", "resnet-32", seed=0), seconds=(25.0, 10.0, 10.0))
     elsewhere = dataclasses.replace(run, seed=7)
     study.write(elsewhere, seconds=(9.0, 1.0, 1.0), devices=["cpu"])
     for other in (

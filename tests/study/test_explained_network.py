@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chestkd import saliency, workspace
+from chestkd.data.splits import SplitError
 from chestkd.evaluation import localization, localization_tables, marked_regions
 from chestkd.evaluation.auc import MEAN
 from chestkd.evaluation.localization_tables import localization_table
@@ -218,3 +219,20 @@ def test_scores_of_other_images_are_not_explained(study, monkeypatch):
     monkeypatch.setattr(type(run), "scores", lambda self: scores)
     with pytest.raises(ValueError, match="are not of this study's test images"):
         explained_network.explained_network(study, "resnet-32")
+
+
+def test_runs_of_other_splits_are_refused():
+    def run(name: str, fingerprint: str) -> SimpleNamespace:
+        return SimpleNamespace(
+            id="base-resnet-32",
+            specification=SimpleNamespace(split=name),
+            record={"data": {"split_fingerprint": fingerprint}},
+        )
+
+    official = SimpleNamespace(fingerprint="a" * 64)
+    explained_network.require_official(run("official", "a" * 64), official)
+    for other in ("community", "random", "image-wise"):
+        with pytest.raises(SplitError, match=f"was trained on the {other} split: boxed images"):
+            explained_network.require_official(run(other, "a" * 64), official)
+    with pytest.raises(SplitError, match="cannot be evaluated on split"):
+        explained_network.require_official(run("official", "b" * 64), official)

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from chestkd.distillation.run_names import RunName
 from chestkd.networks.architectures import NETWORKS
 from chestkd.paper import published
 from chestkd.study import presets
@@ -50,13 +51,8 @@ def test_the_paper_is_42_runs_of_one_seed_and_the_grid(paper):
 
 
 def test_the_runs_are_those_of_table_1_and_inception(paper):
-    printed = {tuple(key) for key in published.table1_runs()[published.RUN_KEY].to_numpy()}
-    planned = {
-        (run.strategy, run.network, run.teacher or "")
-        for run in planned_runs(paper)
-        if run.alpha is None
-    }
-    assert planned == printed | {("base", "inception-v3", "")}
+    planned = {run.name for run in planned_runs(paper) if run.alpha is None}
+    assert planned == set(published.aucs()) | {RunName("base", "inception-v3")}
 
 
 def test_learning_is_as_the_paper_says(paper):
@@ -84,7 +80,7 @@ def test_a_run_comes_after_those_that_it_needs_and_once(name):
     for run in runs:
         assert run.base is None or run.base in seen
         # The notebook of a taught run shows the network's own base run beside it.
-        assert run.teacher is None or PlannedRun("base", run.network, run.seed) in seen
+        assert run.teacher is None or PlannedRun("base", run.network, seed=run.seed) in seen
         seen.add(run)
 
 
@@ -114,18 +110,18 @@ def test_reversed_distillation_trains_the_teacher(phantom):
 
 def test_one_procedure_under_three_names_runs_on_three_seeds(paper):
     own = [
-        PlannedRun(strategy, "densenet-121", 0, "densenet-121")
+        PlannedRun(strategy, "densenet-121", "densenet-121", seed=0)
         for strategy in ("self-training", "standard", "reversed")
     ]
     assert set(own) <= set(planned_runs(paper))
     made = [specification(run, paper) for run in own]
     assert [each.seed for each in made] == [0, 1000, 2000]
     assert len({each.teaching for each in made}) == 1
-    assert specification(PlannedRun("base", "densenet-121", 0), paper).seed == 0
+    assert specification(PlannedRun("base", "densenet-121", seed=0), paper).seed == 0
 
 
 def test_resnet_32_has_no_imagenet_weights(paper):
-    bases = [specification(PlannedRun("base", name, 0), paper) for name in paper.networks]
+    bases = [specification(PlannedRun("base", name, seed=0), paper) for name in paper.networks]
     started = {each.network: each.weights for each in bases}
     assert started.pop("resnet-32") is None
     assert set(started.values()) == {"imagenet"}
@@ -145,11 +141,11 @@ def test_a_network_keeps_its_own_recipe_whoever_teaches_it(phantom):
 
 
 def test_a_teachers_own_recipe_is_part_of_the_taught_run(phantom):
-    taught = PlannedRun("reversed", "densenet-121", 0, "vgg-19")
+    taught = PlannedRun("reversed", "densenet-121", "vgg-19", seed=0)
     without = dataclasses.replace(phantom, recipes={})
     assert specification(taught, phantom).id != specification(taught, without).id
     teacher = specification(taught, phantom).teaching.teacher
-    assert teacher == specification(PlannedRun("base", "vgg-19", 0), phantom).id
+    assert teacher == specification(PlannedRun("base", "vgg-19", seed=0), phantom).id
 
 
 @pytest.mark.parametrize(
@@ -180,7 +176,7 @@ def test_self_training_needs_no_teacher(phantom):
         phantom, teachers=(), strategies=("base", "self-training"), distillation=single, seeds=(0,)
     )
     taught = [run for run in planned_runs(preset) if run.strategy != "base"]
-    assert taught == [PlannedRun("self-training", name, 0, name) for name in phantom.students]
+    assert taught == [PlannedRun("self-training", name, name, seed=0) for name in phantom.students]
     with pytest.raises(ValueError, match="'self-training' needs students"):
         dataclasses.replace(preset, students=())
 

@@ -7,15 +7,17 @@ import pandas as pd
 import pytest
 from fabricated import Fabricated
 
-from chestkd.evaluation.auc import auc_table, compare
+from chestkd.distillation.run_names import RunName
+from chestkd.evaluation.auc import auc_difference, auc_table
+from chestkd.evaluation.intervals import Measured, mean_over_seeds
 from chestkd.pages import claims, table_1, table_2
+from chestkd.pages.effects import measured_effects as effects
 from chestkd.paper import published, verdicts
 from chestkd.paper.claims import claim
-from chestkd.paper.comparisons import RunKey
-from chestkd.study import presets, table_cells, training_times
+from chestkd.study import presets, training_times
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.presets import Distillation
-from chestkd.study.table_cells import Cell, Measured, cells, effects, estimate, mean_aucs
+from chestkd.study.table_cells import Cell, cells, mean_aucs
 
 PRESET = dataclasses.replace(
     presets.load("phantom"),
@@ -28,21 +30,21 @@ PRESET = dataclasses.replace(
     resamples=100,
     distillation=Distillation(),
 )
-BASE = RunKey("base", "mobilenet-v1")
-STANDARD = RunKey("standard", "mobilenet-v1", "densenet-121")
-SELF = RunKey("self-training", "mobilenet-v1", "mobilenet-v1")
+BASE = RunName("base", "mobilenet-v1")
+STANDARD = RunName("standard", "mobilenet-v1", "densenet-121")
+SELF = RunName("self-training", "mobilenet-v1", "mobilenet-v1")
 
 
 def base(seed=0, network="mobilenet-v1"):
-    return PlannedRun("base", network, seed)
+    return PlannedRun("base", network, seed=seed)
 
 
 def taught(strategy="standard", seed=0, network="mobilenet-v1", teacher="densenet-121"):
-    return PlannedRun(strategy, network, seed, teacher)
+    return PlannedRun(strategy, network, teacher, seed=seed)
 
 
 def own(strategy="self-training", seed=0, network="mobilenet-v1"):
-    return PlannedRun(strategy, network, seed, network)
+    return PlannedRun(strategy, network, network, seed=seed)
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_cell_says_which_runs_are_missing_and_why(study):
     assert found[BASE].note == "seed 1 diverged"
     assert found[STANDARD].note == "not run"
     assert Cell({}, {0: "diverged", 1: "not run"}).note == "seed 0 diverged, seed 1 not run"
-    assert RunKey("base", "vgg-19") not in found
+    assert RunName("base", "vgg-19") not in found
 
 
 def test_runs_of_the_grid_are_no_cells(tmp_path):
@@ -75,7 +77,7 @@ def test_runs_of_the_grid_are_no_cells(tmp_path):
 
 def test_one_seed_has_the_interval_of_auc_table(study):
     study.add(base(0))
-    found = estimate(mean_aucs(cells(study), 100)[BASE])
+    found = mean_aucs(cells(study), 100)[BASE][0].estimate
     run = study.find(base(0)).scores()
     table = auc_table(run["labels"], run["logits"], run["patients"], resamples=100).iloc[-1]
     assert (found.value, found.low, found.high) == pytest.approx(
@@ -89,7 +91,7 @@ def test_an_effect_is_the_paired_comparison(study):
     measured = mean_aucs(cells(study), 100)
     row = effects([claim("C7")], measured).iloc[0]
     one, other = study.find(own()).scores(), study.find(base(0)).scores()
-    expected = compare(
+    expected = auc_difference(
         one["labels"], one["logits"], other["logits"], one["patients"], resamples=100
     )
     assert row["comparison"] == "self-training mobilenet-v1 over base mobilenet-v1"
@@ -112,11 +114,11 @@ def test_seeds_are_averaged_and_only_where_both_sides_have_them():
 
 def test_the_interval_holds_the_spread_of_the_seeds():
     values = (0.70, 0.74, 0.81, 0.75)
-    sample = table_cells._over_seeds([each.resampled for each in fixed(*values).values()])
+    sample = mean_over_seeds(list(fixed(*values).values())).resampled
     # The standard error of a mean, with the unbiased deviation.
     assert sample.std() == pytest.approx(np.std(values, ddof=1) / 2, rel=0.05)
     assert sample.mean() == pytest.approx(np.mean(values), abs=0.002)
-    same = estimate(fixed(0.7, 0.7, 0.7))
+    same = mean_over_seeds(list(fixed(0.7, 0.7, 0.7).values())).estimate
     assert (same.low, same.high) == pytest.approx((0.7, 0.7))
 
 
@@ -130,42 +132,30 @@ def test_the_mean_of_a_part_is_that_of_its_comparisons(study):
     assert table["effect"][verdicts.MEAN] == pytest.approx(rows["effect"].mean())
     (outcome,) = verdicts.judge(claim("C7"), table.reset_index(), partial=True)
     assert outcome.verdict == "supported"
-    assert (outcome.cells, len(outcome.missing)) == (2, 3)
+    assert (outcome.compared, len(outcome.missing)) == (2, 3)
 
 
 def test_a_test_set_too_small_for_any_resample_has_no_effect():
     undefined = Measured(0.5, np.full(50, np.nan))
     nothing = {BASE: {0: undefined}, SELF: {0: undefined}}
     assert not len(effects([claim("C7")], nothing))
-    assert np.isnan(estimate(nothing[BASE]).low)
+    assert np.isnan(undefined.estimate.low)
 
 
-# C11 and C12: only where somebody measured them.
+# C12: only where somebody measured it.
 
 
 def test_image_wise_runs_are_compared_where_they_exist(study):
     specification = study.add(base(0), 0.5)
     measured = mean_aucs(cells(study), 50)
-    assert "C12" not in set(table_cells.auc_effects(study, cells(study), measured)["claim"])
+    assert "C12" not in set(claims.auc_effects(study, cells(study), measured)["claim"])
     leaky = dataclasses.replace(specification, split="image-wise")
     # Other test images, of patients some of whom are the same.
     study.write(leaky, 1.5, patients=study.patients + 20)
-    table = table_cells.auc_effects(study, cells(study), measured).query("claim == 'C12'")
+    table = claims.auc_effects(study, cells(study), measured).query("claim == 'C12'")
     label = "base mobilenet-v1 image-wise over base mobilenet-v1"
     row = table.set_index("comparison").loc[label]
     assert 0 < row["low"] < row["effect"] < row["high"]
-
-
-def test_effects_of_saliency_maps_come_from_a_file(tmp_path):
-    path = tmp_path / table_cells.LOCALIZATION_EFFECTS
-    assert not len(table_cells.stored_effects(path, "C11"))
-    label = claim("C11").parts[0].comparisons[0].label
-    row = pd.DataFrame([("C11", "all", label, 0.1, 0.05, 0.2)], columns=verdicts.EFFECT_COLUMNS)
-    row.to_csv(path, index=False)
-    pd.testing.assert_frame_equal(table_cells.stored_effects(path, "C11"), row)
-    row.assign(claim="C1").to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"claim C11 only, received .* \['C1'\]"):
-        table_cells.stored_effects(path, "C11")
 
 
 # Table 1.
@@ -217,7 +207,7 @@ def test_the_layout_has_four_lines_where_something_was_measured(study):
 
 
 def test_the_noise_is_the_spread_of_one_procedure():
-    key = {name: RunKey(name, "densenet-121", "densenet-121") for name in table_1.ONE_PROCEDURE}
+    key = {name: RunName(name, "densenet-121", "densenet-121") for name in table_1.ONE_PROCEDURE}
     measured = {
         key["self-training"]: fixed(0.80, 0.70),
         key["standard"]: fixed(0.82, 0.72),
@@ -305,7 +295,7 @@ def test_two_epochs_say_nothing_of_their_spread(study):
 def test_the_ledger_says_what_was_run(tmp_path, study):
     study.add(base(0), 0.2)
     study.add(own(), 1.5)
-    found = claims.effects(study, cells(study))
+    found = claims.study_effects(study, cells(study))
     ledger = claims.ledger(found).set_index("claim")
     assert len(ledger) == 13
     assert ledger["verdict"]["C7"] == "supported"
