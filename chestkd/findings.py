@@ -63,3 +63,8 @@ def decode(labels: Iterable[int]) -> str:
     """NIH's label string of a multi-hot vector (14,): names in alphabetical order."""
     present = sorted(name for name, one in zip(FINDINGS, labels, strict=True) if one)
     return "|".join(present) or NO_FINDING
+
+
+def readable(finding: str) -> str:
+    """NIH's name as a reader expects it: "Pleural thickening"."""
+    return finding.replace("_", " ").capitalize()

@@ -19,7 +19,7 @@
 #
 #     papermill notebooks/data.py build/data.ipynb -p preset quick
 #
-# It costs less than a minute once the data is prepared.
+# It takes less than a minute once the data is prepared.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
@@ -27,10 +27,8 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
 
 # %% tags=["hide-input"]
-import pandas as pd
-
-from chestkd.findings import FINDINGS
-from chestkd.pages import figures, html
+from chestkd.pages import data as data_page
+from chestkd.pages import html
 from chestkd.pages.parameters import check_parameters
 from chestkd.study.study import open_study
 
@@ -43,28 +41,11 @@ source = study.caption()
 # ## What there is
 
 # %% tags=["hide-input"]
-table = dataset.table
 if study.prepared.left_out:
     names = ", ".join(list(study.prepared.left_out)[:5])
     print(f"{len(study.prepared.left_out)} corrupt files are left out, such as {names}.")
-parts = {"training": split.train, "validation": split.validation, "test": split.test}
-rows = []
-for part, members in {**parts, "all": table.index}.items():
-    of_part = table.loc[members]
-    rows.append(
-        {
-            "part": part,
-            "images": len(of_part),
-            "patients": of_part["patient"].nunique(),
-            "without finding": int((dataset.labels[members].sum(axis=1) == 0).sum()),
-            "AP share": (of_part["view"] == "AP").mean(),
-            "women": (of_part["sex"] == "F").mean(),
-            "median age": of_part["age"].median(),
-        }
-    )
-summary = pd.DataFrame(rows)
 html.table(
-    summary,
+    data_page.summary(dataset, split),
     name="data-summary",
     caption=f"Images and patients of the {split.name} split.",
     source=source,
@@ -74,20 +55,21 @@ html.table(
 
 # %% [markdown]
 # No patient is in two parts, unless the split is `image-wise`, which exists to show that leak.
-# The paper asks for the patient-wise official split and for 70 / 10 / 20 %; the two exclude each
-# other, so the split is a parameter.
+# The paper asks both for the official patient-wise split and for 70 / 10 / 20 %; no split is both,
+# so it is a parameter of the preset.
 #
 # ## How often each finding occurs
 
 # %% tags=["hide-input"]
-counts = pd.Series(dataset.labels.sum(axis=0, dtype=int), index=FINDINGS).sort_values()
+counts = data_page.label_counts(dataset, split)
+total = counts.sum(axis=1)
 html.figure(
-    figures.label_counts(dataset, split),
+    data_page.draw_label_counts(counts),
     name="label-counts",
-    caption="Images that carry each finding. An image may carry several.",
+    caption="Images labeled with each finding. An image may have several.",
     source=source,
-    alt=f"Bars of label counts, from {counts.index[-1]} with {counts.iloc[-1]:,} images "
-    f"down to {counts.index[0]} with {counts.iloc[0]:,}.",
+    alt=f"Bars of label counts, from {total.index[-1]} with {total.iloc[-1]:,} images "
+    f"down to {total.index[0]} with {total.iloc[0]:,}.",
 )
 
 # %% [markdown]
@@ -97,12 +79,13 @@ html.figure(
 # independent. 1 means no association.
 
 # %% tags=["hide-input"]
-lift = figures.co_occurrence_lift(dataset.labels).stack()
+lift = data_page.co_occurrence_lift(dataset.labels)
+pairs = lift.stack()
 html.figure(
-    figures.co_occurrence(dataset.labels),
+    data_page.draw_co_occurrence(lift),
     name="co-occurrence",
     caption="Co-occurrence lift of the labels.",
     source=source,
-    alt=f"Heat map of the lift of all pairs of findings; the highest, {lift.max():.1f}, is "
-    f"{' with '.join(lift.idxmax())}.",
+    alt=f"Heat map of the lift of all pairs of findings; the highest, {pairs.max():.1f}, is "
+    f"{' with '.join(pairs.idxmax())}.",
 )

@@ -15,11 +15,11 @@
 #
 # Figure 3 of {cite}`ho2020` shows a radiograph for each of the 14 findings. Here they are chosen by
 # a rule, not by eye: an image with a box of the finding before one without, few labels before many,
-# then by lot. Boxes are drawn where the data has them.
+# then at random. Boxes are drawn where the data has them.
 #
 #     papermill notebooks/figure-3.py build/figure-3.ipynb -p preset quick -p findings "Edema, Mass"
 #
-# It costs seconds once the data is prepared.
+# It takes seconds once the data is prepared.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
@@ -27,33 +27,32 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there and can be decoded
 findings: str = ""  # names with commas; "": all 14
 images: str = ""  # one image name for each finding; "": by the rule
-size: int = 0  # side at which the radiographs are drawn, in pixels; 0: as they are
-example_seed: int = 0  # draws the examples among equals
+size: int = 0  # side to which the radiographs are resized, in pixels; 0: as they are
+example_seed: int = 0  # chooses among images that the rule ranks alike
 
 # %% tags=["hide-input"]
-from chestkd.findings import FINDINGS
-from chestkd.pages import figure_3, figures, html
-from chestkd.pages.figures import readable
-from chestkd.pages.parameters import check_parameters
+from chestkd.findings import FINDINGS, readable
+from chestkd.pages import figure_3, html
+from chestkd.pages.parameters import check_parameters, images_by_finding, names
 from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 dataset = study.prepared.dataset
-wanted = figure_3.names(findings) or list(FINDINGS)
-given = figure_3.names(images, allowed=())
+wanted = names(findings) or list(FINDINGS)
+given = images_by_finding(images, wanted)
 if given:
-    chosen = figure_3.by_name(dataset, wanted, given)
+    chosen = figure_3.by_name(dataset, given)
 else:
-    by_rule = figures.choose_examples(dataset, example_seed)
+    by_rule = figure_3.choose_examples(dataset, example_seed)
     chosen = {name: by_rule[name] for name in wanted if name in by_rule}
 missing = [readable(name) for name in wanted if name not in chosen]
 
 # %% tags=["hide-input"]
-shown = None
+figure = None
 if chosen:
-    shown = html.figure(
-        figure_3.figure(dataset, chosen, size),
+    figure = html.figure(
+        figure_3.draw_examples(dataset, chosen, size),
         name="figure-3",
         caption=f"One {'PHANTOM ' if dataset.name == 'PHANTOM' else ''}radiograph for each finding"
         + (", the images asked for." if given else ".")
@@ -61,13 +60,13 @@ if chosen:
         source=study.caption(),
         alt=f"{len(chosen)} frontal chest radiographs, one for each finding, with boxes.",
     )
-shown
+figure
 
 # %% [markdown]
 # ## Where the rule falls short
 #
-# An image is an example of its finding alone only where it has no other label and a box says where
-# to look.
+# An image is an example of its finding and of nothing else only if it has no other label and a box
+# says where to look.
 
 # %% tags=["hide-input"]
 html.table(

@@ -16,8 +16,8 @@
 # Figure 6 of {cite}`ho2020` has two panels for DenseNet-121 over 200 iterations: training and
 # validation {term}`accuracy` of self-training, and its training accuracy beside that of base
 # training. The text cites it for a "stable and accurate performance" and for an improvement over
-# base training; it prints no number of it and does not say what accuracy means for 14 findings.
-# Here are the same curves as the runs of this study recorded them, and those of loss and AUC.
+# base training; it prints none of its numbers and does not say what accuracy means for 14 findings.
+# Here are the same curves as recorded by the runs of this study, and those of loss and AUC.
 #
 # Training accuracy is that of the images as they are trained on, mirrored at random, while the
 # weights change; the loss of self-training has a soft term that base training has not. Only
@@ -25,7 +25,7 @@
 #
 #     papermill notebooks/figure-6.py build/figure-6.ipynb -p preset quick -p network resnet-32
 #
-# It trains nothing and costs seconds.
+# It trains nothing and takes seconds.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
@@ -60,7 +60,7 @@ title = NETWORKS[network].title
 name = study.dataset.name
 source = study.caption(runs=len(runs) - len(missing))
 print(f"{title}, seed {seed}, on {study.data_name}")
-print("\n".join(f"no finished run of {each}" for each in missing) or "both runs are there")
+print("\n".join(f"no finished run of {each}" for each in missing) or "both runs exist")
 
 # %% tags=["hide-input"]
 histories = {each: run.history() for each, run in runs.items() if run is not None}
@@ -111,7 +111,7 @@ shown
 # loss is the cross-entropy to the labels for both.
 
 # %% tags=["hide-input"]
-shown = Markdown("No run is there to draw.")
+shown = Markdown("There is no run to draw.")
 if histories:
     words = "; ".join(
         f"{each}: highest validation AUC {history['validation_auc'].max():.3f} in epoch "
@@ -131,7 +131,7 @@ shown
 # ## The record
 
 # %% tags=["hide-input"]
-shown = Markdown("No run is there.")
+shown = Markdown("There is no run.")
 if histories:
     record = figure_6.histories(histories)
     shown = html.table(

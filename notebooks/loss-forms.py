@@ -46,14 +46,15 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there
 student: str = ""  # the network that is taught; empty: the first student of the preset
 teacher: str = ""  # the network whose base run teaches it; empty: the first teacher of the preset
-seed: int = 0  # of both runs, and of the images that are drawn
-images: int = 512  # training images whose gradients are looked at, at most
+seed: int = 0  # of both runs, and of the choice of images
+images: int = 512  # at most so many training images whose gradients are computed
 epochs: int = 2  # of each of the four trainings; 0: as the preset says
 
 # %% tags=["hide-input"]
 import numpy as np
 from IPython.display import Markdown
 
+from chestkd.distillation.formulas import FORMULAS
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, loss_forms
 from chestkd.pages.parameters import check_parameters
@@ -80,9 +81,9 @@ print(f"{pair} on {name}; alpha {settings.alpha:g}, temperature {settings.temper
 # %% [markdown]
 # ## Gradients by the student's logits
 #
-# On training images drawn at random: the student as base training left it, the stored outputs of
+# On training images chosen at random: the student as base training left it, the stored outputs of
 # the teacher, NIH's labels or the phantom's. The gradients are those of the library's own losses by
-# automatic differentiation. The first panel shows their mean length; the second, which part of it
+# automatic differentiation. The first panel shows their mean length; the second, how much of it
 # moves all 14 logits together.
 
 # %% tags=["hide-input"]
@@ -143,16 +144,16 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## Students taught by each form
 #
-# The same student, teacher, seed, alpha and temperature; only the loss differs. With `epochs` above
-# 0 the rate is constant after the warm-up. The forms scale their terms differently, so that one
-# learning rate is not one step size: the table does not show the softmax alone. "Any finding" is the AUC of telling images with
-# findings from those without, by the highest of the 14 logits.
+# The same student, teacher, seed, alpha and temperature; only the loss differs. With `epochs`
+# above 0 the rate is constant after the warm-up. The forms scale their terms differently, so that
+# one learning rate is not one step size: the softmax is not the only difference in the table. "Any finding"
+# is the AUC of telling images with findings from those without, by the highest of the 14 logits.
 
 # %% tags=["hide-input", "hide-output"]
 shorter = {"epochs": epochs, "drops": ()} if epochs else {}
 runs = {
-    title: study.make(study.specification(planned, loss=form).with_recipe(**shorter))
-    for form, title in loss_forms.FORMS.items()
+    formula.title: study.make(study.specification(planned, loss=name).with_recipe(**shorter))
+    for name, formula in FORMULAS.items()
 }
 
 # %% tags=["hide-input"]

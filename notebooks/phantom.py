@@ -33,10 +33,9 @@ images: int = 112120  # size of the label table that is compared with the real o
 
 # %% tags=["hide-input"]
 import numpy as np
-from IPython.display import Markdown
 
 from chestkd import workspace
-from chestkd.pages import html, phantom, recorded
+from chestkd.pages import html, phantom
 from chestkd.pages.parameters import check_parameters
 from chestkd.phantom.labels import draw_plan
 from chestkd.phantom.render import Visit
@@ -107,7 +106,7 @@ html.figure(
 html.figure(
     phantom.mimics(specification),
     name="phantom-mimics",
-    caption="One healthy chest without and with each mimic. Nothing of this is labeled.",
+    caption="One healthy chest without and with each mimic. None of these is labeled.",
     source=source,
     alt="Twelve radiographs of one chest with nipple shadows, skin folds, scars and the like.",
 )
@@ -168,7 +167,7 @@ html.figure(
 # %% [markdown]
 # ## A planted shortcut
 #
-# With `--shortcut Effusion`, a tube that has nothing to do with the lungs goes with the finding in
+# With `--shortcut Effusion`, a tube that has nothing to do with the lungs accompanies the finding in
 # AP views. A network may then learn the tube, and a saliency map that lights it up is caught.
 
 # %% tags=["hide-input"]
@@ -181,65 +180,61 @@ html.figure(
 )
 
 # %% [markdown]
-# ## What can be learnt from it
+# ## What can be learned from it
 #
 # The data set has to be learnable, but not trivial, and a stronger network has to be better than a
-# weaker one, or there is nothing to distil. Three models, each trained alone on the phantom of
+# weaker one, or there is nothing to distill. Three models, each trained alone on the phantom of
 # preset `quick` with more images: a logistic regression on pooled pixels, a small network and a
-# large one. At 128 pixels the small one is also trained for twice as many epochs, for it takes those
-# to get clearly above the linear model; the large one was not. The differences are paired over the
+# large one. At 128 pixels the small one is also trained for twice as many epochs, which it needs to
+# be clearly better than the linear model; the large one was not. The differences are paired over the
 # same patients. These trainings take an hour on two cores, so this page only shows what the benchmark
 # has recorded:
 #
 #     python benchmarks/learnability.py --size 64 --images 6000
 #     python benchmarks/learnability.py --size 128 --images 4000 --longer 20
 
+# %% tags=["hide-input"]
+measured = phantom.recorded("learnability-64")
+html.table(
+    phantom.learnability_table(measured),
+    name="phantom-learnability-64",
+    caption="Test AUC of three models at 64 px, with 95 % intervals over patients. "
+    f"Means: {phantom.learnability_differences(measured)}.",
+    source=phantom.recorded_source(measured),
+)
 
 # %% tags=["hide-input"]
-def learnability(pixels):
-    """The recorded table at one size, or the command that makes it."""
-    measured = recorded.learnability(pixels)
-    if measured is None:
-        return Markdown(f"Not measured yet at {pixels} px: `benchmarks/learnability.py`.")
-    return html.table(
-        recorded.readable_learnability(measured),
-        name=f"phantom-learnability-{pixels}",
-        caption=f"Test AUC of three models at {pixels} px, with 95 % intervals over patients. "
-        f"Means: {recorded.differences(measured)}.",
-        source=recorded.source(measured),
-    )
-
-
-learnability(64)
-
-# %% tags=["hide-input"]
-learnability(128)
+measured = phantom.recorded("learnability-128")
+html.table(
+    phantom.learnability_table(measured),
+    name="phantom-learnability-128",
+    caption="Test AUC of three models at 128 px, with 95 % intervals over patients. "
+    f"Means: {phantom.learnability_differences(measured)}.",
+    source=phantom.recorded_source(measured),
+)
 
 # %% [markdown]
 # ### What splitting by image adds
 #
 # The same network is evaluated on the same test images twice: trained on other patients only, and
-# trained on as many images of which some show the very patients of the test, as a split by image
-# has it. The second AUC is higher, because the network knows these patients' ribs and vessels
-# together with findings that come again from visit to visit.
+# trained on as many images of which some show the very patients of the test, as in a split by image.
+# The second AUC is higher, because the network knows these patients' ribs and vessels together with
+# findings that recur from visit to visit.
 #
 #     python benchmarks/leak.py --images 6000 --seeds 3
 
 # %% tags=["hide-input"]
-leaking = recorded.leak()
-shown = Markdown("Not measured yet: `benchmarks/leak.py`.")
-if leaking is not None:
-    columns = ["seed", "patient-wise", "image-wise", "difference", "low", "high", "test images"]
-    shown = html.table(
-        leaking[columns],
-        name="phantom-leak",
-        caption=f"Mean test AUC of {leaking['network'][0]} at {leaking['size'][0]} px by what it "
-        "was trained on, and the paired difference with its 95 % interval over patients.",
-        source=recorded.source(leaking),
-        formats=dict.fromkeys(("patient-wise", "image-wise"), ".3f")
-        | dict.fromkeys(("difference", "low", "high"), "+.3f"),
-    )
-shown
+leaking = phantom.recorded("leak")
+columns = ["seed", "patient-wise", "image-wise", "difference", "low", "high", "test images"]
+html.table(
+    leaking[columns],
+    name="phantom-leak",
+    caption=f"Mean test AUC of {leaking['network'][0]} at {leaking['size'][0]} px by what it "
+    "was trained on, and the paired difference with its 95 % interval over patients.",
+    source=phantom.recorded_source(leaking),
+    formats=dict.fromkeys(("patient-wise", "image-wise"), ".3f")
+    | dict.fromkeys(("difference", "low", "high"), "+.3f"),
+)
 
 # %% [markdown]
 # ## What the phantom cannot tell

@@ -13,14 +13,14 @@
 # %% [markdown]
 # # Where this edition comes from
 #
-# Every number of this book follows from the runs below and from the images that they were made on.
-# The records are those that each run left beside its weights: what was asked for, when it ended,
-# the commit of the code, the packages, the hardware. A commit that ends in `+` had changes that
-# were not committed; such a run cannot be made again from the commit alone.
+# Every number of this book follows from the runs below and from the images that they were made from.
+# Each run left a record beside its weights: what was asked for, when it ended, the commit of the
+# code, the packages, the hardware. A commit that ends in `+` had changes that were not committed;
+# such a run cannot be made again from the commit alone.
 #
 #     papermill notebooks/provenance.py build/provenance.ipynb -p preset quick
 #
-# It trains nothing and costs seconds.
+# It trains nothing and takes seconds.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
@@ -30,7 +30,7 @@ allow_partial: bool = False  # go on with the images that are there
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from chestkd.pages import html, provenance
+from chestkd.pages import edition, html, provenance
 from chestkd.pages.parameters import check_parameters
 from chestkd.study import training_times
 from chestkd.study.study import open_study
@@ -103,12 +103,12 @@ html.table(
 # %% [markdown]
 # ## How long the stages took
 #
-# Wall-clock time when each stage last ran, the start of Python included; a run that was made before
-# is only read. Pages that were executed after this one, and the rendering of the book, are missing
-# or are those of an earlier time. Stages that ran side by side add up to more than the whole took.
+# Wall-clock time when each stage last ran, including the start of Python; a run that was made before
+# is only read. Pages executed after this one, and the rendering of the book, are missing or of an
+# earlier time. Stages that ran side by side add up to more than the whole took.
 
 # %% tags=["hide-input"]
-stages = provenance.stages_table(study.folder)
+stages = edition.stages(study.folder)
 shown = Markdown("No stage was timed: these notebooks were not executed by the workflow.")
 if len(stages):
     shown = html.table(

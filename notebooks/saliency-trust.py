@@ -15,18 +15,18 @@
 #
 # {cite}`ho2020` shows saliency maps and calls them accurate. This page measures three things that
 # a map should do before anyone looks at it: add up, depend on what the network has learned, and
-# point at the finding where it is known where that is.
+# point at the finding where its place is known.
 #
 #     papermill notebooks/saliency-trust.py build/saliency-trust.ipynb -p preset quick
 #
-# It trains nothing: it explains base runs that are there. Under a minute on two cores with preset
+# It trains nothing: it explains existing base runs. Under a minute on two cores with preset
 # `quick`. More images, samples and steps narrow the intervals and are parameters.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there
-network: str = "inception-v3"  # the paper's; the study's best where it has none
+network: str = "inception-v3"  # the paper's; the study's best network if it has no run of this one
 methods: str = "gradient, guided-backpropagation, smoothgrad, integrated-gradients, smoothgrad-integrated-gradients, cam"  # maps to measure
 samples: int = 5  # noisy copies of an image, for SmoothGrad
 steps: int = 5  # gradients on the path, for integrated gradients
@@ -41,29 +41,26 @@ memory: float = 2.0  # GiB for the activations of one batch
 
 # %% tags=["hide-input"]
 import numpy as np
-import pandas as pd
 from IPython.display import Markdown, display
 
 from chestkd import saliency
 from chestkd.data.splits import SplitError
 from chestkd.evaluation import localization_tables, marked_regions
-from chestkd.evaluation.auc import MEAN
-from chestkd.evaluation.localization import MEASURES, OVERLAPS
-from chestkd.findings import FINDINGS
+from chestkd.evaluation.localization import OVERLAPS
+from chestkd.findings import FINDINGS, readable
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages import claim_11, figures, saliency_trust, trust_figures
-from chestkd.pages import html as book
-from chestkd.pages.parameters import check_parameters
-from chestkd.study import explained_network
+from chestkd.pages import claim_11, html, saliency_trust
+from chestkd.pages.parameters import check_parameters, names
+from chestkd.study.explained_network import base_runs, explained_network
 from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-chosen_methods = explained_network.names(methods, tuple(saliency.METHODS))
+chosen_methods = names(methods, tuple(saliency.METHODS))
 titles = {name: saliency.METHODS[name].title for name in chosen_methods}
 settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=seed)
 budget = int(memory * 2**30)
-explained = explained_network.explained_network(study, network)
+explained = explained_network(study, network)
 source = study.caption(runs=1)
 if explained.note:
     display(Markdown(explained.note))
@@ -75,47 +72,45 @@ if explained.note:
 # between the logit of the image and that of the baseline, a black radiograph. The integral is a
 # sum over steps (Gauss-Legendre), so the error says whether there were enough of them. It falls
 # slowly, because the gradient of a network of ReLUs jumps along the path. The images are the first
-# of the test part, the finding is the commonest in it.
+# of the test part, the finding is the most common in it.
 
 # %% tags=["hide-input"]
 finding = FINDINGS[int(explained.labels.sum(axis=0).argmax())]
 ladder = [2**power for power in range(2, 10) if 2**power <= most_steps]
 errors = {}
-for name in explained_network.base_runs(study):
-    of = explained_network.explained_network(study, name, again=explained)
-    images = of.images[of.rows[:path_images]]
+for name in base_runs(study):
+    other = explained_network(study, name, again=explained)
     errors[NETWORKS[name].title] = saliency_trust.completeness(
-        of.model, finding, images, ladder, memory=budget
+        other.model, finding, other.images[other.rows[:path_images]], ladder, memory=budget
     )
-last = {
+medians = {
     title: table[table["steps"] == ladder[-1]]["error"].median() for title, table in errors.items()
 }
-book.figure(
-    trust_figures.completeness_errors(errors, 0.01, ladder[-1]),
+html.figure(
+    saliency_trust.draw_completeness(errors, 0.01),
     name="completeness",
-    caption=f"Error of integrated gradients for {figures.readable(finding)} on {path_images} test "
-    "images.",
+    caption=f"Error of integrated gradients for {readable(finding)} on {path_images} test images.",
     source=study.caption(runs=len(errors)),
     alt="Error against steps. Median at the most steps: "
-    + "; ".join(f"{title} {error:.2%}" for title, error in last.items()),
+    + "; ".join(f"{title} {error:.2%}" for title, error in medians.items()),
 )
 
 # %% [markdown]
 # ## Do the maps depend on what was learned?
 #
 # The check of {cite}`adebayo2018`: the weights are drawn anew, layer by layer from the logits
-# down, until nothing of the training is left. A map that stays alike shows the image, not what the
-# network knows. Similarity is taken between the maps as drawn, without sign: rank correlation of
+# down, until nothing of the training is left. A map that stays the same shows the image, not what
+# the network knows. Similarity is taken between the maps as drawn, without sign: rank correlation of
 # the pixels, and the structural similarity SSIM. Guided backpropagation is known to fail here.
 
 # %% tags=["hide-input"]
 generator = np.random.default_rng(seed)
 positive = explained.rows[explained.labels[:, FINDINGS.index(finding)] == 1]
-drawn = generator.permutation(positive)[:random_images]
+chosen = np.sort(generator.permutation(positive)[:random_images])
 table = saliency_trust.randomized(
     explained.model,
     finding,
-    explained.images[np.sort(drawn)],
+    explained.images[chosen],
     chosen_methods,
     settings,
     stages=random_stages,
@@ -123,26 +118,19 @@ table = saliency_trust.randomized(
     memory=budget,
     progress=study.progress,
 )
-book.figure(
-    trust_figures.randomization(table, titles),
+html.figure(
+    saliency_trust.draw_randomized(table, titles),
     name="randomization",
     caption=f"Similarity to the maps of the trained {explained.title} for "
-    f"{figures.readable(finding)}, mean of {len(drawn)} test images that have it.",
+    f"{readable(finding)}, mean of {len(chosen)} test images that have it.",
     source=source,
     alt="Two panels, rank correlation and SSIM, falling from 1 as layers are randomized, one line "
     "for each map.",
 )
 
 # %% tags=["hide-input"]
-whole = table[table["share"] == table["share"].max()]
-rows = whole.groupby("method", sort=False)[["rank correlation", "SSIM"]].mean()
-constant = whole.groupby("method", sort=False)["SSIM"].apply(
-    lambda values: int(values.isna().sum())
-)
-rows.insert(0, "map", rows.index.map(titles))
-rows["constant maps"] = constant
-book.table(
-    rows.reset_index(drop=True),
+html.table(
+    saliency_trust.all_random(table, titles),
     name="randomized",
     caption="Similarity to the trained network's maps when all weights are random.",
     source=source,
@@ -159,17 +147,17 @@ book.table(
 #
 # - **pointing**: does the maximum of the map lie in the region?
 # - **energy**: which share of the map's evidence lies in it?
-# - **IoU > T**, **IoBB > T**: is the region's box found by a box around what the map marks
-#   {cite}`wang2017`? A map marks what exceeds its own threshold by Otsu's method; nothing is tuned.
-#   IoBB divides by the area of the marked box, so small boxes are easily right: how many are
+# - **IoU > T**, **IoBB > T**: does a box around what the map marks overlap the region's box by more
+#   than T {cite}`wang2017`? A map marks what exceeds its own threshold by Otsu's method; nothing is
+#   tuned. IoBB divides by the area of the marked box, so small boxes are easily right: how many are
 #   marked, and how many lie elsewhere, is in the same table.
 #
-# All maps are blurred alike, by 2 % of the image's side. Of a gradient or a path its size counts,
-# of CAM what is above its lowest value: its zero means nothing, because the bias of the finding
-# takes back whatever constant is added. Intervals resample patients: a finding with regions of
-# fewer than five has none and is left out of the mean, and an interval without width only says that
-# all maps there agree. The network must have been trained on the official split: all boxes are in
-# its test list, and in the training part of other splits.
+# All maps are blurred alike, by 2 % of the image's side. For a gradient or a path the absolute
+# value counts, for CAM what is above its lowest value: its zero means nothing, because a constant
+# added to the map can be subtracted from the bias of the finding. Intervals resample patients:
+# a finding with regions of fewer than five patients has none and is left out of the mean, and an
+# interval without width only says that all maps there agree. The network must have been trained
+# on the official split: all boxes are in its test list, and in the training part of other splits.
 
 # %% tags=["hide-input"]
 scores = {}
@@ -191,16 +179,13 @@ try:
         display(Markdown("No finding is marked in any test image."))
 except SplitError as error:
     display(Markdown(f"No table: {error}."))
-localization = (
-    localization_tables.localization_table(scores, resamples=study.preset.resamples)
-    if scores
-    else None
-)
+if scores:
+    localization = localization_tables.localization_table(scores, resamples=study.preset.resamples)
 
 # %% tags=["hide-input"]
 shown = None
 if scores:
-    shown = book.table(
+    shown = html.table(
         localization_tables.readable_table(localization, "pointing"),
         name="pointing",
         caption=f"Pointing game of {explained.title}: share of maps whose maximum lies in the "
@@ -211,7 +196,7 @@ shown
 
 # %% tags=["hide-input"]
 if scores:
-    shown = book.table(
+    shown = html.table(
         localization_tables.readable_table(localization, "energy"),
         name="energy",
         caption=f"Share of the evidence of {explained.title} that lies in the region, with 95 % "
@@ -222,12 +207,8 @@ shown
 
 # %% tags=["hide-input"]
 if scores:
-    means = localization[localization["finding"] == MEAN].pivot(
-        index="map", columns="measure", values="value"
-    )
-    means = means.loc[list(scores), list(MEASURES)].rename_axis(columns=None).reset_index()
-    shown = book.table(
-        means,
+    shown = html.table(
+        saliency_trust.means(localization),
         name="localization",
         caption=f"All measures of {explained.title}, means over the findings; constant: the share "
         "of maps without any evidence.",
@@ -239,8 +220,8 @@ shown
 
 # %% tags=["hide-input"]
 if scores:
-    shown = book.figure(
-        trust_figures.localization(localization, ("pointing", "energy", "IoBB > 0.1"), MEAN),
+    shown = html.figure(
+        saliency_trust.draw_localization(localization, ("pointing", "energy", "IoBB > 0.1")),
         name="localization-means",
         caption=f"Three of the measures of {explained.title}, means over the findings with 95 % "
         "intervals over patients.",
@@ -256,7 +237,7 @@ shown
 
 # %% tags=["hide-input"]
 if scores:
-    shown = book.table(
+    shown = html.table(
         saliency_trust.against_baselines(
             scores, ("pointing", "energy", "IoBB > 0.1"), resamples=study.preset.resamples
         ),
@@ -271,24 +252,16 @@ shown
 # ## SmoothGrad integrated gradients against CAM
 #
 # The paper's claim from Figure 5, measured: the difference between the two maps of the same
-# network on the same regions, on the same resamples of the patients. An interval that holds 0 leaves
-# the claim undecided. To be better than CAM is little where neither beats the baselines above.
+# network on the same regions, on the same resamples of the patients. An interval that includes 0
+# leaves the claim undecided. To be better than CAM means little where neither beats the baselines
+# above.
 
 # %% tags=["hide-input"]
 ours, cam = "SmoothGrad integrated gradients", "CAM"
 shown = None
 if {ours, cam} <= scores.keys():
-    rows = []
-    for measure in ("pointing", "energy", *OVERLAPS):
-        found = localization_tables.localization_difference(
-            scores[ours], scores[cam], measure, resamples=study.preset.resamples
-        )
-        verdict = "undecided"
-        if found.low > 0 or found.high < 0:
-            verdict = f"{ours if found.value > 0 else cam} better"
-        rows.append((measure, found.value, found.low, found.high, verdict))
-    shown = book.table(
-        pd.DataFrame(rows, columns=["measure", "difference", "low", "high", "verdict"]),
+    shown = html.table(
+        saliency_trust.one_against_another(scores, ours, cam, resamples=study.preset.resamples),
         name="sgig-against-cam",
         caption=f"{ours} minus {cam}, both of {explained.title}, mean over the findings.",
         source=source,
@@ -328,7 +301,7 @@ Markdown(claim_11.origin(study.folder) or "Nothing to compare for C11.")
 #
 # - {cite}`wang2017`, who published the boxes, report for T(IoBB) = 0.1 a mean accuracy of 0.629
 #   over the eight boxed findings, with thresholds on the heat maps that they fixed. It is a number on
-#   NIH's radiographs: the phantom's are not to be held against it.
+#   NIH's radiographs: the phantom's are not comparable with it.
 # - {cite}`saporta2022` compared seven saliency methods on chest radiographs with radiologists who
 #   marked the same images. All were worse than the radiologists, most of all on small findings and
 #   those of complex shape.

@@ -14,8 +14,8 @@
 # # A planted shortcut, and who sees it
 #
 # A saliency map cannot be right or wrong where nobody knows what the network looks at. Here it is
-# known. On a PHANTOM, a tube that is no part of the finding goes with it in AP views, as drains go
-# with what they drain. A network that is trained on these images can read the tube instead of
+# known. On a PHANTOM, a tube that is no part of the finding accompanies it in AP views, as drains
+# accompany what they drain. A network that is trained on these images can read the tube instead of
 # the lung. A second network is trained on the same images without any tube. If maps are worth
 # anything, those of the first network lie on the tube, and those of the second do not.
 #
@@ -24,13 +24,15 @@
 # It draws its radiographs and trains two small networks. About a minute on two cores.
 
 # %% tags=["parameters", "hide-input"]
-finding: str = "Effusion"  # the finding with which the tube goes
+finding: str = "Effusion"  # the finding that the tube accompanies
 images: int = 600  # training radiographs, half of them with the finding
 test_images: int = 120  # test radiographs of other patients, half of them with the finding
 size: int = 64  # side of the radiographs, in pixels
 network: str = "resnet-32"  # the network that is trained twice
 epochs: int = 8  # of each training
-severity: float = 0.5  # mean severity of the findings; the subtler, the more tempting is the tube
+severity: float = (
+    0.5  # mean severity of the findings; the subtler they are, the more tempting the tube
+)
 seed: int = 0  # draws patients, radiographs, weights and noise
 methods: str = "gradient, guided-backpropagation, integrated-gradients, smoothgrad-integrated-gradients, cam"  # maps to measure
 samples: int = 4  # noisy copies of an image, for SmoothGrad
@@ -39,20 +41,21 @@ drawn_method: str = "smoothgrad-integrated-gradients"  # the map in the pictures
 shown: int = 3  # radiographs in each picture
 
 # %% tags=["hide-input"]
+from functools import partial
+
 import numpy as np
 from IPython.display import Markdown
 
 from chestkd import saliency, workspace
+from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages import figures, map_panels, shortcut
-from chestkd.pages import html as book
-from chestkd.pages.parameters import check_parameters
+from chestkd.pages import html, shortcut
+from chestkd.pages.parameters import check_parameters, names
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.study import explained_network
 
 check_parameters()
-chosen_methods = explained_network.names(methods, tuple(saliency.METHODS))
+chosen_methods = names(methods, tuple(saliency.METHODS))
 if drawn_method not in chosen_methods:
     raise ValueError(f"drawn_method must be one of methods, received {drawn_method!r}")
 settings = saliency.Settings(samples=samples, steps=steps, seed=seed)
@@ -90,17 +93,17 @@ print(
 # ## What the two networks rely on
 #
 # Three areas under the ROC curve. The first is what a study would report that does not know of the
-# tube: it goes with the finding in the test images, too. The second is the same images without any
-# tube. The third asks only for the tube: images without the finding, each shown with and without
-# it; 0.5 is a network that does not see the tube.
+# tube, which accompanies the finding in the test images, too. The second is on the same images
+# without any tube. The third asks only for the tube: images without the finding, each shown with and
+# without it; 0.5 means that the network does not see the tube.
 
 # %% tags=["hide-input"]
 reliance = shortcut.reliance(models, test, finding)
-book.table(
+html.table(
     reliance,
     name="shortcut-reliance",
     caption=f"AUC of {title} trained with and without planted tubes, for "
-    f"{figures.readable(finding)}, with 95 % intervals over patients.",
+    f"{readable(finding)}, with 95 % intervals over patients.",
     source=source,
     formats=dict.fromkeys(("auc", "low", "high"), ".3f"),
 )
@@ -112,7 +115,7 @@ Markdown(
     "the same images without it."
     if seen["low"] > 0.5
     else "**The network trained with tubes has not learned the shortcut: the interval of its last "
-    "AUC holds 0.5. What follows says nothing about the maps. More epochs or images would help.**"
+    "AUC includes 0.5. What follows says nothing about the maps. More epochs or images would help.**"
 )
 
 # %% [markdown]
@@ -120,13 +123,13 @@ Markdown(
 #
 # Test radiographs without the finding, drawn with the tube: whatever the first network sees there
 # is the shortcut. Which pixels are the tube's is known exactly: those that it changes. The share
-# of a map's evidence on them is set against their share of the area (1 is what noise would have) and
-# against the same map of the network that never met a tube. A hit: the map's maximum lies on the
+# of a map's evidence on them is compared with their share of the area (noise would have a ratio of 1)
+# and with the same map of the network that never met a tube. A hit: the map's maximum lies on the
 # tube. The maps are not blurred, as the tube is a few pixels wide.
 
 # %% tags=["hide-input"]
 absent = ~test.present
-found = shortcut.tube_evidence(
+tube_evidence = shortcut.tube_evidence(
     models,
     test.tubed[absent],
     test.masks[absent],
@@ -135,35 +138,36 @@ found = shortcut.tube_evidence(
     chosen_methods,
     settings,
 )
-book.table(
-    shortcut.summary(found, "with tubes", "without tubes"),
+html.table(
+    shortcut.summary(tube_evidence, "with tubes", "without tubes"),
     name="shortcut-evidence",
     caption=f"Evidence on the tube in {absent.sum()} radiographs without the finding, of networks "
-    f"trained with and without tubes; the tube is {found['area'].mean():.1%} of the area. 95 % "
+    f"trained with and without tubes; the tube is {tube_evidence['area'].mean():.1%} of the area. 95 % "
     "intervals over patients.",
     source=source,
 )
 
 # %% [markdown]
 # CAM has one value for 16 x 16 pixels or more, too coarse for a thin tube; that it misses one is no
-# surprise. A map that is brighter on the tube for both networks
-# shows an edge, not what was learned.
-
+# surprise. A map that is brighter on the tube for both networks shows an edge, not what was learned.
 
 # %% tags=["hide-input"]
-def picture(rows, name, caption):
-    """A row for each radiograph: itself, and the map of either network."""
-    drawn = [shortcut.panels(models, test, int(at), finding, drawn_method, settings) for at in rows]
-    return map_panels.switcher(drawn, name=name, caption=caption, source=source)
-
-
+gallery = partial(
+    shortcut.gallery,
+    models,
+    test,
+    finding=finding,
+    method_name=drawn_method,
+    settings=settings,
+    source=source,
+)
 candidates = np.flatnonzero(absent)
 sure = shortcut.logits(models["with tubes"], test.tubed[candidates], finding)
-picture(
+gallery(
     candidates[np.argsort(-sure)[:shown]],
-    "shortcut-maps",
-    "PHANTOM radiographs without the finding, with a tube, to which the network trained with tubes "
-    "gives the highest probability of the finding. The outline is the tube.",
+    name="shortcut-maps",
+    caption="PHANTOM radiographs without the finding, with a tube, to which the network trained "
+    "with tubes gives the highest probability of the finding. The outline is the tube.",
 )
 
 # %% [markdown]
@@ -171,11 +175,13 @@ picture(
 # first network's map lies on the tube.
 
 # %% tags=["hide-input"]
-of_first = found[
-    (found["network"] == "with tubes") & (found["method"] == saliency.METHODS[drawn_method].title)
+fooled = tube_evidence[
+    (tube_evidence["network"] == "with tubes")
+    & (tube_evidence["method"] == saliency.METHODS[drawn_method].title)
 ]
-picture(
-    candidates[of_first["share"].to_numpy().argsort()[:shown]],
-    "shortcut-missed",
-    "PHANTOM radiographs without the finding, with a tube, on which the map has the least evidence.",
+gallery(
+    candidates[fooled["share"].to_numpy().argsort()[:shown]],
+    name="shortcut-missed",
+    caption="PHANTOM radiographs without the finding, with a tube, on which the map has the least "
+    "evidence.",
 )

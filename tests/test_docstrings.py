@@ -1,89 +1,135 @@
-"""The pages of the library: every module is there, and docstrings become what they look like."""
+"""Autodoc shows the code as it is meant: comments of fields, lists and listings."""
 
-import importlib.util
+import ast
 import re
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from conftest import REPOSITORY
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
-PAGES = sorted((REPOSITORY / "book" / "api").glob("*.md"))
+SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
+MODULES = sorted((REPOSITORY / "chestkd").rglob("*.py"))
 
-
-@pytest.fixture(scope="module")
-def extension():
-    path = REPOSITORY / "book" / "_ext" / "chestkd_docstrings.py"
-    specification = importlib.util.spec_from_file_location("chestkd_docstrings", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+EXAMPLE = '''
+from dataclasses import dataclass
 
 
 @dataclass
 class Example:
-    """Two fields."""
+    """Fields, a list and a listing.
 
-    # What `size * 2` is made of, a * b or `None | 1`;
-    # more of it.
+    - `one`: first
+      and more.
+
+    Files::
+
+        a.json  what
+        b.csv   that
+    """
+
+    #: What `size * 2` is made of, a * b or `None | 1`;
+    #: more of it.
     size: int
-    # Nothing belongs to a comment that an empty line parts from its field.
+    #: Nothing belongs to a comment that an empty line parts from its field.
 
     plain: float = 1.0
-    behind: str = "x"  # (R, P) int16
-
-    def method(self) -> None:
-        # Not a field.
-        inner: int = 1
-        print(inner)
+    behind: str = "x"  #: (R, P) int16
+'''
 
 
-def test_fields_carry_the_comments_above_and_behind_them(extension):
-    assert extension.fields(Example) == [
-        "* ``size``: What `size * 2` is made of, a \\* b or `None | 1`; more of it.",
-        "* ``plain``",
-        "* ``behind``: (R, P) int16",
+def text(page: Path) -> str:
+    """What a reader sees, one space for every gap."""
+    return " ".join(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")).split())
+
+
+def test_the_book_shows_comments_lists_and_listings(tmp_path, monkeypatch):
+    book = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8"))["sphinx"]
+    source, built = tmp_path / "source", tmp_path / "built"
+    source.mkdir()
+    (source / "example_fields.py").write_text(EXAMPLE)
+    (source / "index.md").write_text(
+        "# Book\n\n```{eval-rst}\n.. automodule:: example_fields\n   :members:\n```\n"
+    )
+    monkeypatch.syspath_prepend(source)
+    settings = {name: value for name, value in book["config"].items() if "html" not in name}
+    settings |= {
+        "extensions": ["myst_parser", *book["extra_extensions"]],
+        "html_theme": "basic",
+        "nitpicky": True,
+    }
+    for name in ("templates_path", "mathjax_path", "nb_merge_streams", "bibtex_reference_style"):
+        settings.pop(name)
+    # What one book registers with docutils, the next would find there.
+    with docutils_namespace():
+        application = Sphinx(
+            source, None, built, tmp_path / "trees", "html", settings, status=None,
+            warningiserror=True,
+        )  # fmt: skip
+        application.build()
+    assert application.statuscode == 0
+    shown = text(built / "index.html")
+    assert "size: int¶ What size * 2 is made of, a * b or None | 1; more of it." in shown
+    assert "behind: str = 'x'¶ (R, P) int16" in shown
+    assert "plain: float = 1.0," in shown
+    assert "empty line parts" not in shown
+    assert "one: first and more." in shown
+    assert "<pre>a.json  what\nb.csv   that" in re.sub(
+        r"</?span[^>]*>", "", (built / "index.html").read_text()
+    )
+    sys.modules.pop("example_fields", None)
+
+
+def dataclasses(tree: ast.Module) -> list[ast.ClassDef]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
     ]
 
 
-def test_google_sections_become_lists(extension):
-    lines = [
-        "Sum.",
-        "",
-        "Args:",
-        "    one: first",
-        "        and more.",
-        "    two: second.",
-        "",
-        "End.",
-    ]
-    assert extension.sections_as_lists(lines) == [
-        "Sum.", "", "Arguments:", "", "* ``one``: first", "  and more.", "* ``two``: second.", "",
-        "End.",
-    ]  # fmt: skip
+def hidden_comments(source: str) -> list[str]:
+    """Comments above or behind the fields of dataclasses that autodoc passes over."""
+    lines = source.splitlines()
+    hidden = []
+    for node in dataclasses(ast.parse(source)):
+        for field in node.body:
+            if isinstance(field, ast.AnnAssign):
+                above = lines[field.lineno - 2].strip()
+                behind = lines[field.end_lineno - 1][field.end_col_offset :].strip()
+                hidden += [text for text in (above, behind) if re.match(r"#(?!:| fmt:)", text)]
+    return hidden
 
 
-def test_listings_stay_as_they_are_written(extension):
-    lines = ["Files:", "", "    a.json  what", "    b.csv   that", "", "End."]
-    assert extension.listings_as_written(lines) == [
-        "Files:", "", "::", "", "    a.json  what", "    b.csv   that", "", "End.",
-    ]  # fmt: skip
+def unmarked(source: str) -> list[str]:
+    """Lines of docstrings that head a section, or a listing without "::"."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        text = (isinstance(node, documented) and ast.get_docstring(node)) or ""
+        lines = text.splitlines()
+        found += [line for line in lines if SECTION.fullmatch(line)]
+        for before, blank, line in zip(lines, lines[1:], lines[2:], strict=False):
+            opens = line.startswith("    ") and not blank and not before.startswith("    ")
+            if opens and not before.endswith("::"):
+                found.append(line)
+    return found
 
 
-def test_every_module_of_the_pages_exists_and_stands_once():
-    named = [
-        name
-        for page in PAGES
-        for name in re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))
-    ]
-    assert len(named) > 40
-    assert len(set(named)) == len(named)
-    files = [REPOSITORY.joinpath(*name.split(".")).with_suffix(".py") for name in named]
-    assert not [file for file in files if not file.is_file()]
+def test_what_autodoc_would_pass_over_is_recognized():
+    assert hidden_comments(EXAMPLE) == []
+    assert hidden_comments(EXAMPLE.replace("#:", "#")) == ["# more of it.", "# (R, P) int16"]
+    assert unmarked(EXAMPLE) == []
+    assert unmarked(EXAMPLE.replace("::", ":")) == ["    a.json  what"]
+    assert unmarked(EXAMPLE.replace("Files::", "Args:")) == ["Args:", "    a.json  what"]
 
 
-def test_the_overview_names_what_the_pages_hold():
-    overview = (REPOSITORY / "book" / "api.md").read_text(encoding="utf-8")
-    for page in PAGES:
-        (row,) = [line for line in overview.splitlines() if f"{{doc}}`api/{page.stem}`" in line]
-        modules = re.findall(r"automodule:: chestkd\.(\S+)", page.read_text(encoding="utf-8"))
-        assert re.findall(r"`([\w.]+)`", row.split("|", 2)[2]) == modules
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_nothing_that_is_explained_is_hidden(module):
+    source = module.read_text(encoding="utf-8")
+    assert hidden_comments(source) == []
+    assert unmarked(source) == []

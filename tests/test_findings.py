@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chestkd.findings import BOXED_FINDINGS, FINDINGS, decode, encode, finding_index
+from chestkd.findings import BOXED_FINDINGS, FINDINGS, decode, encode, finding_index, readable
 
 
 def test_order_is_that_of_the_paper_and_of_chestmnist():
@@ -60,3 +60,7 @@ def test_a_wrong_label_is_an_error(label, message):
 def test_decode_refuses_another_number_of_labels(length):
     with pytest.raises(ValueError):
         decode([0] * length)
+
+
+def test_names_as_people_write_them():
+    assert readable("Pleural_Thickening") == "Pleural thickening"

@@ -5,7 +5,7 @@ Here each becomes a node that Sphinx counts in the order of the table of content
 written into the caption, and the name is a label: {numref}`NAME`, {ref}`NAME` and [](#NAME) all
 become a link "Table M3". An unknown name is a warning, and with -W an error.
 
-Numbers begin with M (measured), so that nobody takes ours for the paper's Table 1. The pages of
+Numbers begin with M (measured), so that ours are not taken for those of the paper. The pages of
 single runs count on their own, with R: a study of more runs does not renumber the other pages.
 """
 
@@ -50,7 +50,7 @@ class RunFigure(Numbered):
     """A figure of one run."""
 
 
-# By what it is, and whether it stands on a run's page.
+# By kind, and whether the page is that of a run.
 CLASSES = {
     ("table", False): MeasuredTable,
     ("figure", False): MeasuredFigure,
@@ -73,7 +73,7 @@ class FindNumbered(SphinxTransform):
     default_priority = 800
 
     def apply(self) -> None:
-        """Replace the nodes, and note their names for references from anywhere in the book."""
+        """Replace the nodes, and register their names for references from all over the book."""
         for raw in list(self.document.findall(nodes.raw)):
             found = SHOWN.findall(raw.astext()) if "html" in raw.get("format", "").split() else []
             if len(found) > 1:
@@ -90,7 +90,7 @@ class FindNumbered(SphinxTransform):
             LOGGER.warning("%s: the name %r is taken in %s", docname, name, labels.labels[name][0])
         node = CLASSES[kind, docname.startswith(RUN_PAGES)]("", ids=[name])
         raw.replace_self(node)
-        # The index for the search drops the tags, and would run neighboring cells together.
+        # The search index drops the tags, which would run neighboring cells together.
         text = BOUNDARY.sub(r"\g<0> ", raw.astext())
         node += nodes.raw("", text, format="html")
         self.document.ids[name] = node
@@ -104,14 +104,14 @@ def domain(env: BuildEnvironment) -> StandardDomain:
 
 
 def title(node: Numbered) -> str:
-    """The words of the caption, or else the name: what has no title is not numbered."""
+    """The words of the caption, or the name: Sphinx numbers nothing without a title."""
     caption = CAPTION.search(node.children[0].astext())
     words = re.sub(r"<[^>]*>", "", caption[2]) if caption else ""
     return html.unescape(words).strip() or node["ids"][0]
 
 
 def name_by_number(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Let references without words of their own show the number."""
+    """Let references without text of their own show the number."""
     for docname, sequences in env.toc_fignumbers.items():
         for sequence in FORMATS.keys() & sequences.keys():
             for name, number in sequences[sequence].items():
@@ -142,7 +142,7 @@ def write(translator: HTML5Translator, node: Numbered) -> None:
 
 
 def leave(translator: HTML5Translator, node: Numbered) -> None:
-    """Nothing is left to close."""
+    """Nothing to close."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -48,6 +48,22 @@ def double_precision() -> AbstractContextManager:
     return jax.enable_x64(True)
 
 
+def gradients(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+    """Gradient of the sum of `function`'s values by `array`, in float32 and of its shape."""
+    array = np.asarray(array, np.float32)
+    if name() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(lambda values: function(values).sum())(array))
+    import tensorflow
+
+    values = tensorflow.convert_to_tensor(array)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(values)
+        results = function(values)
+    return np.asarray(tape.gradient(results, values))
+
+
 def input_gradients(
     model: keras.Model, index: int, images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -19,8 +19,8 @@ RUNS = "runs"
 def assemble(study: Study, target: Path) -> None:
     """Copy the book's prose pages and configuration and the study's notebooks into ``target``.
 
-    The published edition's notebooks under `book/notebooks` are left behind: a page that this
-    study did not execute is a broken link in its table of contents, not somebody else's result.
+    The published edition's notebooks under `book/notebooks` are left out: a page that this study
+    did not execute is a broken link in its table of contents, not somebody else's result.
     """
     temporary = target.with_name(f".{target.name}")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -56,10 +56,10 @@ def _copy_notebooks(study: Study, target: Path) -> None:
 
 
 def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
-    """Copy an executed notebook with the hash of its source, if asked under a title of its own.
+    """Copy an executed notebook with the hash of its source.
 
-    Runs of one strategy share a source, so their titles differ from its. What papermill noted of
-    this machine's folders is left out.
+    Runs of one strategy share a source, so each gets a ``title`` of its own. What papermill noted
+    about the folders of this machine is left out.
     """
     notebook = nbformat.read(executed, as_version=4)
     notebook.metadata.pop("papermill", None)
@@ -67,7 +67,7 @@ def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
         cell.metadata.pop("papermill", None)
         # Libraries chat on stderr; a notebook that failed never gets here.
         if "outputs" in cell:
-            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata["chestkd"] = {"source": source_name(source), "sha256": source_hash(source)}
     if title is not None:
         heading = notebook.cells[0]
@@ -81,7 +81,7 @@ def source_name(notebook: str) -> str:
 
 
 def source_hash(notebook: str) -> str:
-    """SHA-256 of the percent script's text, whatever its line ends."""
+    """SHA-256 of the percent script's text, with any line endings."""
     text = workspace.resolve(source_name(notebook)).read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -99,23 +99,29 @@ def outdated() -> list[str]:
     return changed
 
 
-def stage_seconds(folder: Path) -> list[tuple[str, float]]:
-    """The stages of a study that were timed and their seconds, longest first.
+def stages(folder: Path) -> pd.DataFrame:
+    """How long each stage took when it last ran, longest first: ``stage``, ``seconds``, ``time``.
 
-    ``folder`` is the study's; the times are those of Snakemake's benchmark files.
+    ``folder`` is the study's, with the benchmark files of Snakemake in `timings`.
     """
-    rows = [
-        (path.stem, float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
+    times = {
+        path.stem: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
         for path in (folder / "timings").glob("*.tsv")
-    ]
-    return sorted(rows, key=lambda row: -row[1])
+    }
+    rows = sorted(times.items(), key=lambda row: -row[1])
+    table = pd.DataFrame(rows, columns=["stage", "seconds"])
+    return table.assign(time=[duration(seconds) for seconds in table["seconds"]])
 
 
 def timings(folder: Path) -> str:
-    """A table of the stages that were timed, longest first, from Snakemake's benchmark files."""
-    rows = stage_seconds(folder)
-    if not rows:
+    """The table of `stages` as text, and their sum."""
+    table = stages(folder)
+    if table.empty:
         return f"no timings in {folder}"
-    lines = [f"  {name:<32}{duration(seconds):>14}" for name, seconds in rows]
-    total = duration(sum(seconds for _, seconds in rows))
-    return "\n".join(["stage, when it last ran", *lines, f"  {'all':<32}{total:>14}"])
+    rows = [
+        *zip(table["stage"], table["time"], strict=True),
+        ("all", duration(table["seconds"].sum())),
+    ]
+    return "\n".join(
+        ["stage, when it last ran", *(f"  {name:<32}{time:>14}" for name, time in rows)]
+    )

@@ -1,8 +1,8 @@
 """Figure 6 of the paper: the accuracy of self-training and of base training, epoch by epoch.
 
 Accuracy is the share of (image, finding) pairs on the right side of probability one half, as the
-runs record it. Most pairs are absent, so whoever calls every finding absent is right in all the
-others: that share is drawn beside the curves, for they say little without it.
+runs record it. Most findings are absent from most images, so calling every finding absent is right
+for most pairs: that share is drawn beside the curves, which mean little without it.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 _COLORS = sns.color_palette("colorblind")
-# The columns of a run's history that the page shows, in the order of print.
+# The columns of a run's history that the page shows, in this order.
 _SHOWN = {
     "loss": "training loss",
     "validation_loss": "validation loss",

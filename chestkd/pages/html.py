@@ -1,6 +1,6 @@
 """Tables and figures as the book shows them: with caption, source and download.
 
-Both carry the study they were made from. A table is sent as HTML with a link that holds the
+Both name the study they were made from. A table is HTML with a link that contains the
 same numbers as CSV, so that it can be downloaded from a page opened offline.
 """
 
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 _DPI = 150
-# Charts stay exact as PNG; what is larger shows radiographs, which WebP stores in a fifth.
+# Charts stay exact as PNG; larger images show radiographs: WebP stores them in a fifth of the size.
 _LARGEST_PNG = 200_000
 
 
@@ -34,7 +34,7 @@ def table(
     """A table for the book; ``name`` is the file name of the CSV without its ending.
 
     ``source`` is the study's caption. ``formats`` maps columns to format specifications such as
-    ".3f"; missing values show as an empty cell. ``bold`` (same shape, bool) marks cells.
+    ".3f"; missing values are empty cells. ``bold`` (same shape, bool) marks cells.
     """
     header = "".join(_header(column, frame[column]) for column in frame.columns)
     rows = []
@@ -82,7 +82,7 @@ def _csv_link(frame: pd.DataFrame, name: str) -> str:
 
 
 def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> HTML:
-    """A figure for the book; ``alt`` says in words what it shows. Closes the figure."""
+    """A figure for the book; ``alt`` describes it in words. Closes the figure."""
     stream = io.BytesIO()
     drawn.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
     plt.close(drawn)
@@ -99,7 +99,7 @@ def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> 
 
 
 def _compressed(png: bytes) -> tuple[str, bytes]:
-    """The image type and the bytes that the page carries."""
+    """The image type and the bytes for the page."""
     if len(png) <= _LARGEST_PNG:
         return "png", png
     stream = io.BytesIO()

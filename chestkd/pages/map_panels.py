@@ -1,8 +1,7 @@
-"""Saliency maps over radiographs: one picture that a reader switches between three views.
+"""Saliency maps over radiographs: panels of one image each, which a reader switches between views.
 
 Radiograph, map, and map over radiograph lie exactly on top of each other; radio buttons choose.
-It is HTML and CSS alone, without a script: it works offline, in print and from the keyboard, and
-nothing of it comes from elsewhere.
+It is plain HTML and CSS without a script, so it works offline, in print and from the keyboard.
 """
 
 import base64
@@ -16,6 +15,13 @@ import numpy as np
 from IPython.display import HTML
 from PIL import Image
 
+from chestkd import saliency
+from chestkd.data.dataset import Dataset
+from chestkd.evaluation.localization import Region, evidence, score
+from chestkd.findings import decode, readable
+from chestkd.saliency.batching import DEFAULT_MEMORY
+from chestkd.study.explained_network import Explained
+
 # The share of the pixels that may be brighter than the top of the color scale.
 _CLIPPED = 0.005
 _COLORS = "inferno"
@@ -28,20 +34,74 @@ _NARROWEST = 9
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture of a row: a radiograph, and a map of it or nothing."""
+    """A radiograph, with or without a map of it, as one picture of a row."""
 
-    # Shown above; a line each.
+    #: Lines above the picture.
     title: str
-    # Shown below; a line each.
+    #: Lines below it.
     note: str
-    # (H, W) uint8.
+    #: (H, W) uint8.
     image: np.ndarray
-    # (H, W), >= 0, what speaks for the finding; None shows the radiograph under every view.
+    #: (H, W), >= 0, what speaks for the finding; None shows the radiograph in every view.
     evidence: np.ndarray | None = None
-    # (K, 4): x, y, width, height in pixels of the image, drawn on every view.
+    #: (K, 4): x, y, width, height in pixels of the image, drawn in every view.
     boxes: np.ndarray | None = None
-    # (H, W) bool, whose edge is drawn on every view.
+    #: (H, W) bool; its outline is drawn in every view.
     mask: np.ndarray | None = None
+
+
+def radiograph_panel(explained: Explained, dataset: Dataset, row: int, finding: str) -> Panel:
+    """The radiograph alone, with its name, its predicted probability and its label."""
+    return Panel(
+        title=f"{readable(finding)}\n{dataset.table['image'][row]}",
+        note=f"{_predicted(explained, row, finding)}, labeled {decode(dataset.labels[row])}",
+        image=explained.images[row],
+    )
+
+
+def map_panel(
+    explained: Explained,
+    row: int,
+    finding: str,
+    method_name: str,
+    settings: saliency.Settings,
+    *,
+    region: Region | None = None,
+    memory: int = DEFAULT_MEMORY,
+) -> Panel:
+    """A map of one image; with a region, its boxes and how well the map points at it."""
+    image, method = explained.images[row], saliency.METHODS[method_name]
+    maps = saliency.compute(
+        method_name, explained.model, finding, image[None], settings, memory=memory
+    )
+    sharp = evidence(maps, method.evidence, blur=0)[0]
+    notes = [_predicted(explained, row, finding)]
+    if np.ptp(sharp) == 0:
+        notes.append("nothing speaks for the finding")
+    elif region is not None:
+        notes += _agreement(evidence(maps, method.evidence)[0], region)
+    return Panel(
+        title=f"{readable(finding)}\n{method.title}",
+        note="\n".join(notes),
+        image=image,
+        evidence=sharp,
+        boxes=None if region is None else region.boxes,
+    )
+
+
+def _predicted(explained: Explained, row: int, finding: str) -> str:
+    return f"predicted {explained.probability(row, finding):.2f}"
+
+
+def _agreement(strength: np.ndarray, region: Region) -> list[str]:
+    scores = score(strength, region)
+    hit = {0.0: "outside the box", 1.0: "in the box"}.get(scores["pointing"], "partly in the box")
+    inside, area = _percent(scores["energy"]), _percent(float(region.mask.mean()))
+    return [f"maximum {hit}", f"{inside} of the evidence on {area} of the area"]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
 
 
 def switcher(
@@ -49,19 +109,22 @@ def switcher(
 ) -> HTML:
     """Rows of panels with one switch for all of them.
 
-    `name` becomes the id of the figure, `view` is the one shown first: "radiograph", "map" or
-    "overlay". The caption says nothing of the colors; a line below the figure does.
+    `name` becomes the id of the figure; `view`, "radiograph", "map" or "overlay", is shown first.
+    A sentence on the color scale is added to the caption.
     """
     if view not in _VIEWS:
         raise ValueError(f"unknown view {view!r}; allowed: {', '.join(_VIEWS)}")
     inputs = "".join(
-        f'<input type="radio" name="{name}-view" id="{name}-{each}" class="show-{each}"'
-        f"{' checked' if each == view else ''}>"
-        f'<label for="{name}-{each}">{each}</label>'
-        for each in _VIEWS
+        f'<input type="radio" name="{name}-view" id="{name}-{choice}" class="show-{choice}"'
+        f"{' checked' if choice == view else ''}>"
+        f'<label for="{name}-{choice}">{choice}</label>'
+        for choice in _VIEWS
     )
     columns = max(len(row) for row in rows)
-    body = "".join(_row(row, columns) for row in rows)
+    body = "".join(
+        f'<div class="panels" style="--columns:{columns}">{"".join(map(_panel, row))}</div>'
+        for row in rows
+    )
     return HTML(
         f'{_STYLE}<figure class="chestkd-figure chestkd-switcher" id="{name}" role="group" '
         f'aria-label="{html.escape(caption, quote=True)}">{inputs}{body}'
@@ -79,38 +142,33 @@ def strength(evidence: np.ndarray) -> np.ndarray:
     return np.clip(evidence / top, 0, 1)
 
 
-def colors(shown: np.ndarray) -> np.ndarray:
+def colors(strengths: np.ndarray) -> np.ndarray:
     """Strengths (H, W), 0..1, as (H, W, 3) uint8."""
-    return (matplotlib.colormaps[_COLORS](shown)[..., :3] * 255).round().astype(np.uint8)
+    return (matplotlib.colormaps[_COLORS](strengths)[..., :3] * 255).round().astype(np.uint8)
 
 
-def blend(image: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def blend(image: np.ndarray, strengths: np.ndarray) -> np.ndarray:
     """The map over the radiograph (H, W) uint8, the more opaque the stronger: (H, W, 3) uint8."""
-    opacity = _OPACITY * shown[..., None]
-    mixed = (1 - opacity) * image[..., None].astype(float) + opacity * colors(shown)
+    opacity = _OPACITY * strengths[..., None]
+    mixed = (1 - opacity) * image[..., None].astype(float) + opacity * colors(strengths)
     return mixed.round().astype(np.uint8)
 
 
 def outline(mask: np.ndarray) -> str:
-    """The edges of the pixels of a mask (H, W) that border on its outside, as an SVG path."""
+    """The pixel edges between a mask (H, W) and its outside, as an SVG path."""
     inside = np.pad(mask, 1)
-    upper = np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1])  # row, column of a level edge
-    left = np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1])
-    level = "".join(f"M{column} {row}h1" for row, column in upper)
-    return level + "".join(f"M{column} {row}v1" for row, column in left)
-
-
-def _row(panels: Sequence[Panel], columns: int) -> str:
-    cells = "".join(_panel(panel) for panel in panels)
-    return f'<div class="panels" style="--columns:{columns}">{cells}</div>'
+    horizontal = np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1])  # row, column
+    vertical = np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1])
+    path = "".join(f"M{column} {row}h1" for row, column in horizontal)
+    return path + "".join(f"M{column} {row}v1" for row, column in vertical)
 
 
 def _panel(panel: Panel) -> str:
     height, width = panel.image.shape
     layers = {"radiograph": panel.image}
     if panel.evidence is not None:
-        shown = strength(panel.evidence)
-        layers |= {"map": colors(shown), "overlay": blend(panel.image, shown)}
+        strengths = strength(panel.evidence)
+        layers |= {"map": colors(strengths), "overlay": blend(panel.image, strengths)}
     described = " ".join(panel.title.split("\n"))
     pictures = "".join(
         f'<img class="view-{view}" alt="{html.escape(f"{described}, {view}", quote=True)}" '

@@ -8,9 +8,11 @@ after its parameters cell.
 
 import ast
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from chestkd.findings import FINDINGS
 from chestkd.training.checked_dataclasses import convert
 
 # papermill warns about every name that does not end in .ipynb.
@@ -114,3 +116,28 @@ def _type(annotation: ast.expr) -> Any:
 def _assigned(statements: list[ast.stmt]) -> list[str]:
     assignments = [each for each in statements if isinstance(each, ast.Assign)]
     return [ast.unparse(target) for each in assignments for target in each.targets]
+
+
+def names(text: str, allowed: Sequence[str] = FINDINGS) -> list[str]:
+    """A list in one line, "Effusion, Hernia", as names.
+
+    Raises ValueError for a name that is not allowed; an empty `allowed` allows any.
+    """
+    listed = [name.strip() for name in text.split(",") if name.strip()]
+    for name in listed:
+        if allowed and name not in allowed:
+            raise ValueError(f"unknown name {name!r}; allowed: {', '.join(allowed)}")
+    return listed
+
+
+def images_by_finding(text: str, findings: Sequence[str]) -> dict[str, str]:
+    """Image names in one line, one for each finding in the same order; {} where none is given.
+
+    Raises ValueError for another number of images than findings.
+    """
+    images = names(text, allowed=())
+    if images and len(images) != len(findings):
+        raise ValueError(
+            f"{len(images)} images for {len(findings)} findings: give one for each finding"
+        )
+    return dict(zip(findings, images, strict=False))

@@ -1,6 +1,7 @@
-"""Pictures of the phantom for the book. Each function returns a matplotlib figure."""
+"""The page on the phantom: its pictures and statistics, and what benchmarks have recorded of it."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from chestkd import workspace
+from chestkd.data.dataset import PHANTOM_NAME
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 from chestkd.phantom.histories import REAL
 from chestkd.phantom.layers import AIR, Layers
@@ -22,8 +26,9 @@ Box = tuple[float, float, float, float]
 SEVERITIES = (0.15, 0.5, 0.9)
 _BOX_COLOR = "#ffc20a"
 _PANEL = 2.1
-# Patients of the gallery whose sites of the findings lie well inside the lungs.
+# From this patient on, the sites of the 14 findings lie well inside the lungs.
 _FIRST_PATIENT = 31
+_RESULTS = Path("benchmarks", "results")
 
 
 def _panel(axes: Axes, image: np.ndarray, title: str, white: float = 255) -> None:
@@ -41,8 +46,8 @@ def _grid(rows: int, columns: int, title: str) -> tuple[Figure, np.ndarray]:
         layout="constrained",
     )
     figure.suptitle(f"PHANTOM: {title}", fontsize=10)
-    for each in axes.flat:
-        each.set_axis_off()
+    for place in axes.flat:
+        place.set_axis_off()
     return figure, axes
 
 
@@ -54,7 +59,7 @@ def _draw_box(axes: Axes, box: Box | None, size: int) -> None:
 
 
 def steps(layers: Layers) -> list[tuple[str, np.ndarray]]:
-    """How the thickness of an image comes about: (what is added, attenuation so far)."""
+    """How the thickness of an image builds up: (what is added, attenuation so far)."""
     right, left = layers.anatomy.air
     air = AIR * layers.depth * (right * layers.lungs[0] + left * layers.lungs[1])
     filled = AIR * layers.depth * layers.air * (right * layers.lungs[0] + left * layers.lungs[1])
@@ -76,7 +81,7 @@ def steps(layers: Layers) -> list[tuple[str, np.ndarray]]:
 
 
 def layer_by_layer(visit: Visit, specification: PhantomSpecification) -> Figure:
-    """The maps of one radiograph added up one after another, and the finished image."""
+    """The layers of one radiograph, added one by one, and the finished image."""
     radiograph = draw(visit, specification)
     figure, axes = _grid(3, 3, "how one radiograph is made")
     shown = steps(radiograph.layers)
@@ -102,7 +107,7 @@ def findings(specification: PhantomSpecification, names: tuple[str, ...] = FINDI
 
 
 def example(name: str, severity: float) -> Visit:
-    """The gallery's patient with one finding."""
+    """A patient with one finding."""
     index = FINDINGS.index(name)
     return Visit(_FIRST_PATIENT + index, 0, index % 2 == 1, 60, "PA", {name: severity})
 
@@ -130,7 +135,7 @@ def patients(specification: PhantomSpecification, count: int = 5) -> Figure:
 
 
 def mimics(specification: PhantomSpecification) -> Figure:
-    """One healthy chest with each of the mimics."""
+    """One healthy chest with each mimic."""
     names = [field.name for field in fields(Mimics)]
     figure, axes = _grid(-(-(len(names) + 1) // 4), 4, "what only looks like a finding")
     visit = Visit(7, 0, False, 62, "PA", {})
@@ -151,7 +156,7 @@ def shortcut(specification: PhantomSpecification) -> Figure:
 
 
 def visits(table: pd.DataFrame) -> Figure:
-    """Share of patients with at least so many images, real and phantom."""
+    """Share of patients with at least as many images, real and phantom."""
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     real = pd.read_csv(REAL / "visits.csv", index_col="images")["patients"]
     for name, counts, style in (
@@ -166,17 +171,48 @@ def visits(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def beside_the_real(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def beside_the_real(table: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Every statistic of ChestX-ray14 and of a phantom's label table.
 
-    Returns:
-        columns statistic, real, phantom, low, high (95 % interval of the phantom's value
-        over patients) and deviation (difference in standard errors).
-
+    Columns statistic, real, phantom, low and high (95 % interval of the phantom's value over
+    patients) and deviation (difference in standard errors).
     """
-    drawn = with_intervals(table, rng)
-    real = pd.read_csv(REAL / "statistics.csv", index_col="statistic")["value"]
-    drawn.insert(0, "real", real)
-    drawn["deviation"] = (drawn["value"] - drawn["real"]) / drawn["error"]
-    drawn = drawn.rename(columns={"value": "phantom"}).drop(columns="error")
-    return drawn.rename_axis("statistic").reset_index()
+    rows = with_intervals(table, generator)
+    rows.insert(0, "real", pd.read_csv(REAL / "statistics.csv", index_col="statistic")["value"])
+    rows["deviation"] = (rows["value"] - rows["real"]) / rows["error"]
+    rows = rows.rename(columns={"value": "phantom"}).drop(columns="error")
+    return rows.rename_axis("statistic").reset_index()
+
+
+def recorded(benchmark: str) -> pd.DataFrame:
+    """What a benchmark too long for a page has recorded, such as "leak" or "learnability-64"."""
+    path = workspace.resolve(_RESULTS / f"{benchmark}.csv")
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def recorded_source(measured: pd.DataFrame) -> str:
+    """Data, training and commit behind a recorded table, as captions give them."""
+    first = measured.iloc[0]
+    if "train" in measured:
+        training = f"{first['train']:,} for training, {first['test']:,} for test"
+    else:
+        training = f"{first['epochs']} epochs"
+    return f"{PHANTOM_NAME} · {first['images']:,} images · {training} · commit {first['commit']}"
+
+
+def learnability_table(measured: pd.DataFrame) -> pd.DataFrame:
+    """One row a finding, one column a model: "0.812 (0.790 to 0.833)"; differences left out."""
+    models = measured[~measured["model"].str.contains(" minus ")]
+    texts = [f"{Estimate(*row):.3f}" for row in models[["auc", "low", "high"]].to_numpy(float)]
+    wide = models.assign(text=texts).pivot(index="finding", columns="model", values="text")
+    wide = wide.loc[models["finding"].drop_duplicates(), models["model"].drop_duplicates()]
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def learnability_differences(measured: pd.DataFrame) -> str:
+    """In words: how much better one model is than another, with paired intervals."""
+    rows = measured[measured["model"].str.contains(" minus ")]
+    return "; ".join(
+        f"{model} {Estimate(value, low, high):+.3f}"
+        for model, value, low, high in rows[["model", "auc", "low", "high"]].to_numpy()
+    )

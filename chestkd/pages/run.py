@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from chestkd.distillation.strategies import STRATEGIES
 from chestkd.evaluation.auc import auc_difference
+from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
-from chestkd.pages.figures import readable
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import Study, open_study
 from chestkd.training.store import Run

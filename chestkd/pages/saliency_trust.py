@@ -3,19 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import tqdm
+from matplotlib.figure import Figure
 
 from chestkd import saliency
 from chestkd.evaluation import localization
-from chestkd.evaluation.localization import Region, evidence
+from chestkd.evaluation.auc import MEAN
+from chestkd.evaluation.intervals import Estimate
+from chestkd.evaluation.localization import MEASURES, OVERLAPS, Region, evidence
 from chestkd.evaluation.localization_tables import localization_difference
 from chestkd.saliency import randomization
 from chestkd.saliency.batching import DEFAULT_MEMORY
 from chestkd.study.explained_network import Explained
 
 CENTER, RANDOM = "center", "random"
+_COLORS = sns.color_palette("colorblind")
+_MARKERS = "os^DvPX*<"
 
 
 def completeness(
@@ -33,17 +40,30 @@ def completeness(
     """
     rows = []
     for count in steps:
-        found = saliency.integrated_gradients(
-            model,
-            finding,
-            images,
-            baseline=baseline,
-            steps=count,
-            tolerance=None,
-            memory=memory,
+        integrated = saliency.integrated_gradients(
+            model, finding, images, baseline=baseline, steps=count, tolerance=None, memory=memory
         )
-        rows += [(count, at, error) for at, error in enumerate(found.errors)]
+        rows += [(count, image, error) for image, error in enumerate(integrated.errors)]
     return pd.DataFrame(rows, columns=["steps", "image", "error"])
+
+
+def draw_completeness(tables: Mapping[str, pd.DataFrame], tolerance: float) -> Figure:
+    """Error of integrated gradients by steps, a line a network: median, and the worst image."""
+    figure, axes = plt.subplots(figsize=(6, 3.4))
+    for color, marker, (title, table) in zip(_COLORS, _MARKERS, tables.items(), strict=False):
+        errors = table.groupby("steps")["error"]
+        axes.plot(errors.median(), color=color, marker=marker, ms=4, label=f"{title}, median")
+        axes.plot(errors.max(), color=color, ls=":", label=f"{title}, worst image")
+    most_steps = max(table["steps"].max() for table in tables.values())
+    axes.axhline(tolerance, color="gray", lw=0.8, ls="--")
+    axes.text(most_steps, tolerance, f"{tolerance:.0%} ", ha="right", va="bottom", fontsize=8)
+    axes.set(xscale="log", yscale="log", xlabel="steps on the path")
+    axes.set_ylabel("error, as a share of\nthe difference of logits")
+    axes.set_xscale("log", base=2)
+    axes.legend(frameon=False, fontsize=8)
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
 
 
 def randomized(
@@ -66,8 +86,8 @@ def randomized(
     """
 
     def maps(network: keras.Model, name: str) -> np.ndarray:
-        found = saliency.compute(name, network, finding, images, settings, memory=memory)
-        return evidence(found, saliency.METHODS[name].evidence, blur=0)
+        signed = saliency.compute(name, network, finding, images, settings, memory=memory)
+        return evidence(signed, saliency.METHODS[name].evidence, blur=0)
 
     before = {name: maps(model, name) for name in methods}
     cascade = randomization.cascade(model, generator, stages)
@@ -77,19 +97,45 @@ def randomized(
     ):
         for name in methods:
             after = maps(mixed, name)
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "method": name,
-                        "share": share,
-                        "layer": layer,
-                        "image": np.arange(len(images)),
-                        "rank correlation": randomization.rank_correlation(before[name], after),
-                        "SSIM": randomization.structural_similarity(before[name], after),
-                    }
-                )
-            )
+            columns = {
+                "method": name,
+                "share": share,
+                "layer": layer,
+                "image": np.arange(len(images)),
+                "rank correlation": randomization.rank_correlation(before[name], after),
+                "SSIM": randomization.structural_similarity(before[name], after),
+            }
+            tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def draw_randomized(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """Similarity to the trained network's maps by share of random layers, a line a method."""
+    figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), sharex=True)
+    for axes, measure in zip(panels, ("rank correlation", "SSIM"), strict=True):
+        for color, marker, (name, title) in zip(_COLORS, _MARKERS, titles.items(), strict=False):
+            means = table[table["method"] == name].groupby("share")[measure].mean()
+            shares, values = np.r_[0, means.index], np.r_[1, means]
+            axes.plot(shares, values, color=color, marker=marker, ms=4, label=title)
+        axes.axhline(0, color="gray", lw=0.8, ls=":")
+        axes.set(xlabel="layers randomized, from the top", ylabel=measure)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    panels[1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
+
+
+def all_random(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Mean similarities of `randomized` where most layers are random; how many maps are constant.
+
+    Columns map, rank correlation, SSIM, constant maps.
+    """
+    methods = table[table["share"] == table["share"].max()].groupby("method", sort=False)
+    rows = methods[["rank correlation", "SSIM"]].mean()
+    rows.insert(0, "map", rows.index.map(titles))
+    rows["constant maps"] = methods["SSIM"].apply(lambda values: int(values.isna().sum()))
+    return rows.reset_index(drop=True)
 
 
 def localized(
@@ -105,21 +151,49 @@ def localized(
     """Title to scores (`localization.score_maps`): each method, then the two baselines."""
     if not regions:
         raise ValueError("no marked regions to point at")
+    by_finding: dict[str, list[int]] = {}
+    for index, region in enumerate(regions):
+        by_finding.setdefault(region.finding, []).append(index)
     scores = {}
-    findings = list(dict.fromkeys(region.finding for region in regions))
     for name in methods:
         method = saliency.METHODS[name]
         maps = np.empty((len(regions), explained.size, explained.size), np.float32)
-        for finding in tqdm.tqdm(findings, desc=method.title, disable=not progress):
-            of = [at for at, region in enumerate(regions) if region.finding == finding]
-            images = explained.images[[regions[at].row for at in of]]
-            maps[of] = saliency.compute(
+        for finding, chosen in tqdm.tqdm(
+            by_finding.items(), desc=method.title, disable=not progress
+        ):
+            images = explained.images[[regions[index].row for index in chosen]]
+            maps[chosen] = saliency.compute(
                 name, explained.model, finding, images, settings, memory=memory
             )
         scores[method.title] = localization.score_maps(maps, method.evidence, regions)
     scores[CENTER] = localization.score_center(regions)
     scores[RANDOM] = localization.score_random(regions, generator)
     return scores
+
+
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """Every measure's mean over the findings, one row a map, from `localization_table`."""
+    rows = table[table["finding"] == MEAN].pivot(index="map", columns="measure", values="value")
+    rows = rows.loc[table["map"].unique(), list(MEASURES)]
+    return rows.rename_axis(columns=None).reset_index()
+
+
+def draw_localization(table: pd.DataFrame, measures: tuple[str, ...]) -> Figure:
+    """One panel a measure: the mean of each map over the findings, with its interval."""
+    figure, panels = plt.subplots(
+        1, len(measures), figsize=(2.6 * len(measures) + 1.6, 3.2), sharey=True, squeeze=False
+    )
+    for axes, measure in zip(panels[0], measures, strict=True):
+        rows = table[(table["measure"] == measure) & (table["finding"] == MEAN)]
+        places = np.arange(len(rows))
+        errors = np.abs(rows[["low", "high"]].to_numpy().T - rows["value"].to_numpy())
+        axes.errorbar(rows["value"], places, xerr=np.nan_to_num(errors), fmt="o", ms=4, lw=1.2)
+        axes.set_yticks(places, rows["map"])
+        axes.set(xlabel=measure, xlim=(0, None))
+    panels[0][0].invert_yaxis()
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
 
 
 def against_baselines(
@@ -136,12 +210,34 @@ def against_baselines(
         if title in (CENTER, RANDOM):
             continue
         for measure in measures:
-            found = [
+            differences = [
                 localization_difference(frame, scores[baseline], measure, resamples=resamples)
                 for baseline in (CENTER, RANDOM)
             ]
-            texts = [f"{each:+.2f}" if each.low == each.low else "n/a" for each in found]
-            better = "yes" if all(each.low > 0 for each in found) else "no"
-            rows.append((title, measure, *texts, better))
+            better = "yes" if all(difference.low > 0 for difference in differences) else "no"
+            rows.append((title, measure, *map(_text, differences), better))
     columns = ["map", "measure", f"over {CENTER}", f"over {RANDOM}", "better than both"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _text(difference: Estimate) -> str:
+    return f"{difference:+.2f}" if difference.low == difference.low else "n/a"
+
+
+def one_against_another(
+    scores: Mapping[str, pd.DataFrame], one: str, other: str, *, resamples: int = 1000
+) -> pd.DataFrame:
+    """Differences of two maps, `one` minus `other`, by title: pointing, energy and overlaps.
+
+    Columns measure, difference, low, high, verdict: which is better, or "undecided".
+    """
+    rows = []
+    for measure in ("pointing", "energy", *OVERLAPS):
+        difference = localization_difference(
+            scores[one], scores[other], measure, resamples=resamples
+        )
+        verdict = "undecided"
+        if difference.low > 0 or difference.high < 0:
+            verdict = f"{one if difference.value > 0 else other} better"
+        rows.append((measure, difference.value, difference.low, difference.high, verdict))
+    return pd.DataFrame(rows, columns=["measure", "difference", "low", "high", "verdict"])

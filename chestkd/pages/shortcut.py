@@ -1,7 +1,7 @@
 """A planted shortcut: is a network that looks at a tube caught by its saliency maps?
 
-On a phantom with the knob `shortcut`, a tube goes with a finding in AP views. It is no part of the
-finding. Two networks are trained on the same radiographs, one with the tubes, one without. What the
+On a phantom with the knob `shortcut`, a tube accompanies a finding in AP views without being part
+of it. Two networks are trained on the same radiographs, one with the tubes, one without. What the
 first relies on is known, so its maps can be right or wrong; those of the second are the baseline.
 """
 
@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pandas as pd
 import tqdm
+from IPython.display import HTML
+from scipy.stats import mannwhitneyu
 
 from chestkd import saliency
 from chestkd.evaluation.auc import Resamples
@@ -18,7 +20,7 @@ from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import energy, evidence, pointing
 from chestkd.findings import FINDINGS, finding_index
 from chestkd.networks import build
-from chestkd.pages.map_panels import Panel
+from chestkd.pages.map_panels import Panel, switcher
 from chestkd.phantom.planted_tube import Radiographs
 from chestkd.saliency.batching import DEFAULT_MEMORY
 from chestkd.training.batches import EpochBatches, predict_logits
@@ -38,8 +40,8 @@ def train(
 ) -> keras.Model:
     """A network trained for one finding alone: images (N, H, W) uint8, `present` (N,) bool.
 
-    The other 13 logits stay as they were drawn. Adam at .001, batches of 16, no flips, because
-    the tube is on one side.
+    The other 13 logits keep their initial weights. Adam at .001, batches of 16, no flips, because
+    the tube is always on the same side.
     """
     model = build.build(network, images.shape[1], seed=seed)
     index = finding_index(finding)
@@ -73,7 +75,7 @@ def reliance(
 
     One row a network and question: AUC of the finding with the tubes as planted; of the finding
     without any tube; and of the tube itself among images without the finding, each shown with and
-    without it, where .5 is a network that does not see the tube. Columns ``network``,
+    without it, where .5 means that the network does not see the tube. Columns ``network``,
     ``question``, ``auc``, ``low``, ``high``. `test` is drawn with `both`.
     """
     absent = ~test.present
@@ -81,19 +83,20 @@ def reliance(
     for title, model in models.items():
         plain, tubed = (logits(model, images, finding) for images in (test.plain, test.tubed))
         planted = np.where(test.planted, tubed, plain)
-        twice = np.repeat([0, 1], absent.sum())
+        twice = np.repeat([False, True], absent.sum())
         either = np.concatenate([plain[absent], tubed[absent]])
-        for question, truth, scores, patients in (
+        for question, present, scores, patients in (
             ("finding, tubes as planted", test.present, planted, test.patients),
             ("finding, no tubes", test.present, plain, test.patients),
             ("tube, finding absent", twice, either, np.tile(test.patients[absent], 2)),
         ):
+            # The exact statistic, which that of the resamples is with equal weights.
+            pairs = present.sum() * (~present).sum()
+            value = mannwhitneyu(scores[present], scores[~present]).statistic / pairs
             drawn = Resamples.draw(patients, resamples)
-            columns = truth.astype(np.uint8)[:, None], scores[:, None]
-            everything = Resamples(np.ones((1, drawn.counts.shape[1]), np.int16), drawn.patient)
-            value = float(everything.auc_scores(*columns)[0, 0])
-            low, high = np.nanpercentile(drawn.auc_scores(*columns), [2.5, 97.5])
-            rows.append((title, question, value, float(low), float(high)))
+            areas = drawn.auc_scores(present.astype(np.uint8)[:, None], scores[:, None])
+            low, high = np.nanpercentile(areas, [2.5, 97.5])
+            rows.append((title, question, float(value), float(low), float(high)))
     return pd.DataFrame(rows, columns=["network", "question", "auc", "low", "high"])
 
 
@@ -135,63 +138,83 @@ def tube_evidence(
 
 
 def summary(
-    found: pd.DataFrame, fooled: str, baseline: str, *, resamples: int = 1000
+    table: pd.DataFrame, fooled: str, baseline: str, *, resamples: int = 1000
 ) -> pd.DataFrame:
     """One row a method: what lies on the tube in the maps of two networks, as texts.
 
     From `tube_evidence`. ``times the area`` is the mean share of the evidence over the mean share
-    of the area, ``more than`` the difference of the shares; intervals are over patients.
+    of the area, ``more evidence`` the difference of the shares; intervals are over patients.
     """
     rows = []
-    for method, of in found.groupby("method", sort=False):
-        one, other = (of[of["network"] == title].set_index("image") for title in (fooled, baseline))
-        weights = Resamples.draw(one["patient"].to_numpy(), resamples).weights
-        area = one["area"].to_numpy()
-        times = [_ratio(each["share"].to_numpy(), area, weights) for each in (one, other)]
+    for method, maps in table.groupby("method", sort=False):
+        pair = [maps[maps["network"] == title].set_index("image") for title in (fooled, baseline)]
+        weights = Resamples.draw(pair[0]["patient"].to_numpy(), resamples).weights
+        area = pair[0]["area"].to_numpy()
         ones = np.ones_like(area)
-        more = _ratio((one["share"] - other["share"]).to_numpy(), ones, weights)
-        hits = [_ratio(each["hit"].to_numpy(), ones, weights) for each in (one, other)]
+        share, reference = (network["share"].to_numpy() for network in pair)
+        times = [_ratio(values, area, weights) for values in (share, reference)]
+        more = _ratio(share - reference, ones, weights)
+        hits = [_ratio(network["hit"].to_numpy(), ones, weights) for network in pair]
         texts = [
-            *(f"{each:.1f}" for each in times),
+            *(f"{ratio:.1f}" for ratio in times),
             f"{more:+.3f}",
-            *(f"{each:.2f}" for each in hits),
+            *(f"{hit:.2f}" for hit in hits),
         ]
         rows.append((method, *texts))
     columns = ["map", f"times the area, {fooled}", f"times the area, {baseline}", "more evidence"]
     return pd.DataFrame(rows, columns=[*columns, f"hits, {fooled}", f"hits, {baseline}"])
 
 
+def _ratio(above: np.ndarray, below: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Sum over sum, with the interval from the weights (resamples, images)."""
+    return Estimate.of(above.sum() / below.sum(), (weights @ above) / (weights @ below))
+
+
+def gallery(
+    models: Mapping[str, keras.Model],
+    test: Radiographs,
+    rows: Sequence[int],
+    finding: str,
+    method_name: str,
+    settings: saliency.Settings,
+    **labels: str,
+) -> HTML:
+    """A row for each radiograph: itself, and one map a network.
+
+    `labels` are the name, caption and source of the `switcher`.
+    """
+    return switcher(
+        [panels(models, test, int(row), finding, method_name, settings) for row in rows], **labels
+    )
+
+
 def panels(
     models: Mapping[str, keras.Model],
     test: Radiographs,
-    at: int,
+    row: int,
     finding: str,
-    name: str,
+    method_name: str,
     settings: saliency.Settings,
 ) -> list[Panel]:
-    """The radiograph `at` with its tube outlined, and one map a network by the method `name`."""
-    image, mask = test.tubed[at], test.masks[at]
-    method = saliency.METHODS[name]
-    row = [Panel(f"patient {test.patients[at]}\nradiograph", "", image, mask=mask)]
+    """One radiograph with its tube outlined, and a map of it for each network."""
+    image, mask = test.tubed[row], test.masks[row]
+    method = saliency.METHODS[method_name]
+    pictures = [Panel(f"patient {test.patients[row]}\nradiograph", "", image, mask=mask)]
     for title, model in models.items():
-        maps = saliency.compute(name, model, finding, image[None], settings)
+        maps = saliency.compute(method_name, model, finding, image[None], settings)
         strength = evidence(maps, method.evidence, blur=0)[0]
         with_tube, without = (
-            1 / (1 + np.exp(-float(logits(model, pixels[at : at + 1], finding)[0])))
+            1 / (1 + np.exp(-float(logits(model, pixels[row : row + 1], finding)[0])))
             for pixels in (test.tubed, test.plain)
         )
         note = (
             f"predicted {with_tube:.2f}, without the tube {without:.2f}\n"
             f"{energy(strength, mask):.1%} of the evidence on {mask.mean():.1%} of the area"
         )
-        row.append(Panel(f"{method.title}\ntrained {title}", note, image, strength, mask=mask))
-    return row
+        pictures.append(Panel(f"{method.title}\ntrained {title}", note, image, strength, mask=mask))
+    return pictures
 
 
 def logits(model: keras.Model, images: np.ndarray, finding: str) -> np.ndarray:
     """The finding's logits (N,) of images (N, H, W)."""
     return predict_logits(model, images, np.arange(len(images)))[:, finding_index(finding)]
-
-
-def _ratio(above: np.ndarray, below: np.ndarray, weights: np.ndarray) -> Estimate:
-    return Estimate.of(above.sum() / below.sum(), (weights @ above) / (weights @ below))

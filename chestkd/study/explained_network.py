@@ -10,22 +10,10 @@ from chestkd.data.prepare import prepare
 from chestkd.data.splits import Split, SplitError, require_same_split
 from chestkd.findings import finding_index
 from chestkd.networks.architectures import NETWORKS
-from chestkd.pages.figure_3 import names
 from chestkd.study.study import Study
 from chestkd.training.batches import predict_logits
 from chestkd.training.run_network import trained_network
 from chestkd.training.store import Run
-
-__all__ = [
-    "Explained",
-    "base_runs",
-    "explained_network",
-    "least_confident",
-    "most_confident",
-    "names",
-    "require_official",
-    "row_of",
-]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,28 +1,17 @@
 """Figures 1 and 2 say what the code does: a changed strategy or loss is a changed drawing."""
 
-import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from chestkd.distillation import losses
+from chestkd.distillation.formulas import FORMULAS, Formula
 from chestkd.distillation.strategies import STRATEGIES
 from chestkd.pages import figure_1_2
-from chestkd.pages.strategy_scheme import (
-    Flow,
-    flows,
-    learner,
-    loss_terms,
-    loss_words,
-    strategies_words,
-    table,
-    terms,
-)
+from chestkd.pages.figure_1_2 import loss_words, strategies_words, table
 
-SIGMOID = terms("``(1 - a) BCE(y, s) + a T^2 KL(t/T, s/T)`` and more.")
+SIGMOID = FORMULAS["sigmoid"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,62 +28,21 @@ def arrows(axes) -> int:
     return sum(isinstance(text, Annotation) for text in axes.texts)
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
-def test_the_drawn_formula_is_what_the_loss_computes(name):
-    generator = np.random.default_rng(0)
-    y = (generator.random((5, 14)) < 0.3).astype(np.float32)
-    s, t = generator.normal(size=(2, 5, 14)).astype(np.float32)
-    a, temperature = 0.3, 4.0
-
-    def cross_entropy(distance: str, soft: bool) -> np.ndarray:
-        if distance == "BCE":
-            return np.asarray(losses.binary_cross_entropy(y, s))
-        if not soft:
-            return np.asarray(losses.softmax_cross_entropy(y, s))
-        if distance == "KL" and name == "sigmoid":
-            return np.asarray(losses.soft_sigmoid(s, t, temperature)) / temperature**2
-        entropy = np.asarray(losses.soft_softmax(t, t, temperature)) if distance == "KL" else 0
-        return np.asarray(losses.soft_softmax(s, t, temperature)) - entropy
-
-    total = 0
-    for term in loss_terms(name):
-        assert (term.target, term.prediction) == (("t/T", "s/T") if term.soft else ("y", "s"))
-        weight = re.sub(r"(?<=[\da]) (?=[aT])", "*", term.weight or "1").replace("^", "**")
-        factor = eval(weight, {"a": a, "T": temperature})
-        total = total + factor * cross_entropy(term.distance, term.soft)
-    computed = losses.LOSSES[name](y, s, t, alpha=a, temperature=temperature)
-    np.testing.assert_allclose(total, np.asarray(computed), rtol=1e-4)
-
-
-def test_terms_by_hand():
-    hard, soft = SIGMOID
-    assert (hard.weight, hard.distance) == ("(1 - a)", "BCE")
-    assert (hard.target, hard.prediction) == ("y", "s")
-    assert str(soft) == "a T^2 KL(t/T, s/T)"
-    assert (hard.soft, soft.soft) == (False, True)
-    assert soft.comparison == r"$\mathrm{KL}(t/T,\, s/T)$"
-    assert r"\alpha T^2" in soft.mathtext
-
-
-@pytest.mark.parametrize("docstring", [None, "", "No formula.", "``a times b``: words."])
-def test_a_docstring_without_a_formula_is_refused(docstring):
-    with pytest.raises(ValueError, match="expected a"):
-        terms(docstring)
-
-
-def test_flows_of_the_five_strategies():
-    expected = {
-        "base": [],
-        "standard": ["Teacher\nnetwork,\ntrained"],
-        "reversed": ["Student\nnetwork,\ntrained"],
-        "defective": ["Teacher\nnetwork,\na quarter trained"],
-        "self-training": ["Earlier copy\nof itself,\ntrained"],
+def test_panels_of_the_five_strategies():
+    teachers = {
+        "base": set(),
+        "standard": {"Teacher\nnetwork,\ntrained"},
+        "reversed": {"Student\nnetwork,\ntrained"},
+        "defective": {"Teacher\nnetwork,\na quarter trained"},
+        "self-training": {"Earlier copy\nof itself,\ntrained"},
     }
-    for name, strategy in STRATEGIES.items():
-        hard, *soft = flows(strategy)
-        assert hard == Flow("Labels", learner(strategy), "hard")
-        assert [flow.source for flow in soft] == expected[name]
-    assert learner(STRATEGIES["reversed"]) == "Teacher\nnetwork"
+    assert list(STRATEGIES) == list(teachers)
+    axes = figure_1_2.draw_strategies(STRATEGIES, SIGMOID).axes
+    for panel, (name, teacher) in zip(axes, teachers.items(), strict=False):
+        learner = {"Teacher\nnetwork" if name == "reversed" else "Student\nnetwork"}
+        arrows_named = {"hard", "soft"} if teacher else {"hard"}
+        assert set(texts(panel)) == learner | {"Labels"} | teacher | arrows_named
+        assert arrows(panel) == len(arrows_named)
 
 
 def panel(**changes) -> plt.Axes:
@@ -117,13 +65,14 @@ def test_a_changed_strategy_is_a_changed_drawing():
 
 
 def test_a_changed_loss_is_a_changed_drawing():
-    shown = set(texts(figure_1_2.draw_loss(SIGMOID).axes[0]))
-    assert {term.mathtext for term in SIGMOID} <= shown
-    printed = loss_terms("softmax-eq7")
-    shown = set(texts(figure_1_2.draw_loss(printed).axes[0]))
-    assert {term.mathtext for term in printed} <= shown
+    for formula in (SIGMOID, FORMULAS["softmax-eq7"]):
+        shown = set(texts(figure_1_2.draw_loss(formula).axes[0]))
+        assert {term.mathtext for term in formula.terms} <= shown
+        key = set(texts(figure_1_2.draw_strategies({}, formula).axes[0]))
+        kinds = {True: "soft", False: "hard"}
+        assert {f"{kinds[term.soft]}: {term.comparison}" for term in formula.terms} <= key
     with pytest.raises(ValueError, match="one soft and one hard term"):
-        figure_1_2.draw_loss(SIGMOID[:1])
+        figure_1_2.draw_loss(Formula("hard alone", SIGMOID.terms[:1]))
 
 
 def test_the_words_and_the_table_follow_the_code():
@@ -135,4 +84,6 @@ def test_the_words_and_the_table_follow_the_code():
     assert "both softened by T" in loss_words(SIGMOID)
     rows = table(STRATEGIES)
     assert rows["panel"].tolist() == ["(a)", "(b)", "(c)", "(d)", "(e)"]
-    assert rows.set_index("panel").loc["(a)", "learns from"] == "the labels"
+    learned = rows.set_index("panel")["learns from"]
+    assert learned["(a)"] == "the labels"
+    assert learned["(c)"] == "the labels and the student network, trained"

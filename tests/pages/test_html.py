@@ -10,7 +10,7 @@ from PIL import Image
 
 from chestkd.evaluation.auc import MEAN
 from chestkd.findings import FINDINGS
-from chestkd.pages import figures, html, table_3
+from chestkd.pages import html, table_3
 from chestkd.pages.run import auc_intervals
 
 
@@ -75,18 +75,7 @@ def test_table_3_has_the_papers_columns_and_the_measured_ones():
     assert round(table.loc[MEAN, "Yao et al. [61]"], 3) == 0.803
 
 
-def test_lift_by_hand():
-    labels = pd.DataFrame(0, index=range(8), columns=FINDINGS)
-    labels.loc[[0, 1], "Edema"] = 1
-    labels.loc[[1, 2, 3, 4], "Mass"] = 1
-    lift = figures.co_occurrence_lift(labels.to_numpy())
-    assert lift.loc["Edema", "Mass"] == 1.0  # 1/8 together; 2/8 and 4/8 alone
-    assert lift.isna().loc["Edema", "Edema"]
-    assert lift.isna().loc["Hernia", "Mass"]
-
-
-def test_figures_name_findings_as_people_write_them():
-    assert figures.readable("Pleural_Thickening") == "Pleural thickening"
+def test_intervals_of_every_finding_and_their_mean():
     drawn = auc_intervals({"one": measured_table()})
     assert len(drawn.axes[0].get_yticklabels()) == 15
     plt.close(drawn)

@@ -10,7 +10,13 @@ import papermill
 import pytest
 from conftest import REPOSITORY
 
-from chestkd.pages.parameters import PercentScripts, declared_and_injected, declared_parameters
+from chestkd.pages.parameters import (
+    PercentScripts,
+    declared_and_injected,
+    declared_parameters,
+    images_by_finding,
+    names,
+)
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))
 
@@ -132,3 +138,19 @@ def test_every_notebook_says_how_to_run_it_and_checks_its_parameters(path):
 def test_notebooks_are_written_once():
     """The percent scripts are the only source: no generated notebook is tracked beside them."""
     assert not [path for path in (REPOSITORY / "notebooks").glob("*.ipynb") if path.is_file()]
+
+
+def test_names_in_one_line():
+    assert names("Mass,  Nodule ,") == ["Mass", "Nodule"]
+    assert names("") == []
+    assert names("a.png, b.png", allowed=()) == ["a.png", "b.png"]
+    with pytest.raises(ValueError, match="unknown name 'Fracture'; allowed: Atelectasis"):
+        names("Mass, Fracture")
+
+
+def test_one_image_for_each_finding():
+    findings = ["Mass", "Nodule"]
+    assert images_by_finding("a.png, b.png", findings) == {"Mass": "a.png", "Nodule": "b.png"}
+    assert images_by_finding("", findings) == {}
+    with pytest.raises(ValueError, match="1 images for 2 findings"):
+        images_by_finding("a.png", findings)

@@ -90,11 +90,11 @@ def test_the_data_by_hand():
 
 
 def test_stages_come_from_the_workflows_timings(tmp_path):
-    assert provenance.stages_table(tmp_path).empty
+    assert edition.stages(tmp_path).empty
     (tmp_path / "timings").mkdir()
     for name, seconds in [("data", 3.5), ("claims", 71.0)]:
         (tmp_path / "timings" / f"{name}.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
-    table = provenance.stages_table(tmp_path)
+    table = edition.stages(tmp_path)
     assert table["stage"].tolist() == ["claims", "data"]
     assert table["time"].tolist() == ["1 min 11 s", "4 s"]
     assert edition.timings(tmp_path).splitlines()[-1].split() == ["all", "1", "min", "14", "s"]

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from fabricated import Fabricated
 
-from chestkd.evaluation.auc import compare
+from chestkd.evaluation.auc import auc_difference
 from chestkd.pages.run import RunPage, learning_curves, open_page
 from chestkd.study import presets
 from chestkd.study.planned_runs import PlannedRun
 
-BASE = PlannedRun("base", "resnet-32", 0)
-TAUGHT = PlannedRun("standard", "resnet-32", 0, "mobilenet-v1")
+BASE = PlannedRun("base", "resnet-32", seed=0)
+TAUGHT = PlannedRun("standard", "resnet-32", "mobilenet-v1", seed=0)
 
 
 class Study(Fabricated):
@@ -34,7 +34,7 @@ def page(study: Study, **changes: object) -> RunPage:
 def test_the_difference_is_this_run_minus_the_reference(study):
     shown = page(study)
     own, other = shown.run.scores(), study.find(BASE).scores()
-    expected = compare(
+    expected = auc_difference(
         own["labels"], own["logits"], other["logits"], own["patients"],
         resamples=study.preset.resamples,
     )  # fmt: skip

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from chestkd import saliency
+from chestkd.evaluation.auc import auc_scores
 from chestkd.findings import finding_index
 from chestkd.networks import build
 from chestkd.pages import shortcut
+from chestkd.pages.map_panels import Panel
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
 
@@ -96,6 +98,9 @@ def test_reliance_by_hand(monkeypatch):
     # The tube is brighter than what it covers, in the same image.
     assert rows["tube", "tube, finding absent"] >= 0.5
     assert (rows["constant"] == 0.5).all()
+    tubed = np.where(test.planted, *(Sees(test.masks)(i) for i in (test.tubed, test.plain)))
+    expected = auc_scores(test.present.astype(np.uint8)[:, None], tubed[:, None])[0]
+    assert rows["tube", "finding, tubes as planted"] == pytest.approx(expected)
     assert len(found) == 6
 
 
@@ -126,6 +131,16 @@ def test_panels_show_the_tube_and_say_what_it_does():
     assert mapped.title == "Gradient\ntrained one"
     assert "without the tube" in mapped.note
     assert "of the evidence on" in mapped.note
+
+
+def test_a_gallery_has_a_row_for_each_radiograph(monkeypatch):
+    mapped = Panel("one", "", few().tubed[0])
+    monkeypatch.setattr(shortcut, "panels", lambda models, test, row, *options: [mapped] * 3)
+    text = shortcut.gallery(
+        {}, few(), [4, 2], FINDING, "cam", saliency.Settings(), name="f", caption="", source=""
+    ).data
+    assert text.count('<div class="panels"') == 2
+    assert text.count('<div class="panel">') == 6
 
 
 def test_training_touches_the_finding_alone_and_repeats():

@@ -10,9 +10,8 @@ import pytest
 from chestkd import saliency, workspace
 from chestkd.data.splits import SplitError
 from chestkd.evaluation import localization, localization_tables, marked_regions
-from chestkd.evaluation.auc import MEAN
 from chestkd.evaluation.localization_tables import localization_table
-from chestkd.pages import galleries, saliency_trust, trust_figures
+from chestkd.pages import figure_4, figure_5, map_panels, saliency_trust
 from chestkd.study import explained_network
 from chestkd.study.study import Study, open_study
 
@@ -114,12 +113,7 @@ def test_the_rules_by_hand():
     assert explained_network.most_confident(of, "Hernia") is None
 
 
-def test_names_of_a_notebook_parameter(study):
-    assert explained_network.names("Mass,  Nodule ,") == ["Mass", "Nodule"]
-    assert explained_network.names("") == []
-    assert explained_network.names("a.png, b.png", allowed=()) == ["a.png", "b.png"]
-    with pytest.raises(ValueError, match="unknown name 'Fracture'; allowed: Atelectasis"):
-        explained_network.names("Mass, Fracture")
+def test_a_row_by_the_name_of_its_image(study):
     image = study.prepared.dataset.table["image"][5]
     assert explained_network.row_of(study, image) == 5
     with pytest.raises(ValueError, match=r"no image 'x\.png' among"):
@@ -130,13 +124,11 @@ def test_panels_say_what_they_show(study, explained):
     dataset = study.prepared.dataset
     marked = marked_regions.all_regions(dataset, study.split, explained.size)
     region = marked[0]
-    (first, second) = galleries.map_panels(
-        explained,
-        region.row,
-        region.finding,
-        ["gradient", "cam"],
-        saliency.Settings(),
-        region=region,
+    first, second = (
+        map_panels.map_panel(
+            explained, region.row, region.finding, name, saliency.Settings(), region=region
+        )
+        for name in ("gradient", "cam")
     )
     assert first.title.endswith("Gradient")
     assert second.title.endswith("CAM")
@@ -144,7 +136,7 @@ def test_panels_say_what_they_show(study, explained):
     assert "of the evidence on" in first.note
     np.testing.assert_array_equal(first.boxes, region.boxes)
     np.testing.assert_array_equal(first.image, study.prepared.images[region.row])
-    plain = galleries.radiograph_panel(explained, dataset, region.row, region.finding)
+    plain = map_panels.radiograph_panel(explained, dataset, region.row, region.finding)
     assert plain.evidence is None
     assert dataset.table["image"][region.row] in plain.title
 
@@ -154,8 +146,57 @@ def test_a_panel_without_evidence_says_so(study, explained, monkeypatch):
     monkeypatch.setattr(saliency, "compute", lambda *given, **options: nothing)
     row = int(explained.rows[0])
     for name in ("gradient", "cam"):
-        (panel,) = galleries.map_panels(explained, row, "Mass", [name], saliency.Settings())
+        panel = map_panels.map_panel(explained, row, "Mass", name, saliency.Settings())
         assert panel.note.endswith("nothing speaks for the finding")
+
+
+def test_galleries_show_what_is_there_and_name_what_is_missing(study, explained):
+    settings = saliency.Settings()
+    row = int(explained.rows[0])
+    options = {"memory": 2**30, "name": "f", "caption": "Maps.", "source": "PHANTOM"}
+    rows = {"Mass": row, "Pleural_Thickening": None}
+    text = figure_4.gallery(
+        explained, study.prepared.dataset, rows, ["gradient", "cam"], settings, **options
+    ).data
+    assert text.count('<div class="panel">') == 3
+    assert "Maps. No such test image: Pleural thickening." in text
+    nothing = figure_4.gallery(
+        explained, study.prepared.dataset, {"Mass": None}, ["cam"], settings, **options
+    )
+    assert nothing.data == "<p>No such test image: Mass.</p>"
+    marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
+    findings = list(dict.fromkeys(region.finding for region in marked))
+    assert len(findings) > 2
+    chosen = figure_5.by_probability(explained, marked, [*findings, "none"], highest=True)
+    lowest = figure_5.by_probability(explained, marked, findings, highest=False)
+    assert [region.finding for region in chosen] == findings
+    for first, last, finding in zip(chosen, lowest, findings, strict=True):
+        values = [
+            explained.probability(region.row, finding)
+            for region in marked
+            if region.finding == finding
+        ]
+        assert explained.probability(first.row, finding) == max(values)
+        assert explained.probability(last.row, finding) == min(values)
+    columns = figure_5.Column(explained, "cam"), figure_5.Column(explained, "gradient")
+    assert columns[0].title == "CAM of ResNet-32"
+    text = figure_5.gallery(
+        chosen[:3], [*findings[:3], "Another_finding"], columns, settings, **options
+    ).data
+    assert text.count('<div class="panel">') == 6
+    assert text.count('<div class="panels"') == 2
+    assert "Maps. No marked test image: Another finding." in text
+    empty = figure_5.gallery([], ["Mass"], columns, settings, **options)
+    assert empty.data == "<p>No marked test image: Mass.</p>"
+
+
+def test_regions_by_the_names_of_their_images(study, explained):
+    marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
+    images = study.prepared.dataset.table["image"]
+    given = {marked[0].finding: images[marked[0].row]}
+    assert figure_5.by_name(study, marked, given) == [marked[0]]
+    with pytest.raises(ValueError, match="must be test images with their finding marked, received"):
+        figure_5.by_name(study, marked, {"Mass": images[study.split.train[0]]})
 
 
 def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
@@ -200,12 +241,28 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     by_finding = difference.groupby(scores["CAM"]["finding"], observed=True).mean().mean()
     assert beaten["over center"][3].startswith(f"{by_finding:+.2f} (")
     for figure in (
-        trust_figures.completeness_errors({"ResNet-32": errors}, 0.01, 32),
-        trust_figures.randomization(table, {"gradient": "Gradient", "cam": "CAM"}),
-        trust_figures.localization(summary, ("pointing", "energy"), MEAN),
+        saliency_trust.draw_completeness({"ResNet-32": errors}, 0.01),
+        saliency_trust.draw_randomized(table, {"gradient": "Gradient", "cam": "CAM"}),
+        saliency_trust.draw_localization(summary, ("pointing", "energy")),
     ):
         assert figure.axes
         plt.close(figure)
+    titles = {name: saliency.METHODS[name].title for name in table["method"].unique()}
+    random = saliency_trust.all_random(table, titles).set_index("map")
+    assert random.index.tolist() == list(titles.values())
+    assert random.loc["Gradient", "SSIM"] == pytest.approx(gradient["SSIM"].mean())
+    assert random.loc["Gradient", "constant maps"] == 0
+    means = saliency_trust.means(summary).set_index("map")
+    assert means.index.tolist() == list(scores)
+    assert list(means) == list(localization.MEASURES)
+    assert means.loc["CAM", "energy"] == pytest.approx(
+        scores["CAM"].groupby("finding", observed=True)["energy"].mean().mean()
+    )
+    against = saliency_trust.one_against_another(scores, "CAM", "center", resamples=50)
+    assert against["measure"].tolist() == ["pointing", "energy", *localization.OVERLAPS]
+    assert against["difference"][1] == pytest.approx(by_finding)
+    decided = (against["low"] > 0) | (against["high"] < 0)
+    assert ((against["verdict"] != "undecided") == decided).all()
     with pytest.raises(ValueError, match="no marked regions"):
         saliency_trust.localized(
             explained, [], ["cam"], settings, generator=np.random.default_rng(0)

@@ -207,7 +207,7 @@ def test_the_best_run_of_the_grid_is_not_made_again(phantom):
 
 
 def test_alpha_and_temperature_are_given_together_or_left_to_the_preset():
-    planned = PlannedRun("standard", "mobilenet-v1", 0, "resnet-32")
+    planned = PlannedRun("standard", "mobilenet-v1", "resnet-32", seed=0)
     assert planned.with_distillation(None, None) is planned
     given = planned.with_distillation(0.0, 2.0)
     assert (given.alpha, given.temperature) == (0.0, 2.0)
@@ -219,7 +219,7 @@ def test_alpha_and_temperature_are_given_together_or_left_to_the_preset():
     [(0.5, None), (None, 4.0), (-1.0, 4.0), (1.1, 4.0), (0.5, 0.0), (0.5, float("inf"))],
 )
 def test_half_of_them_or_one_out_of_range_is_refused(alpha, temperature):
-    planned = PlannedRun("standard", "mobilenet-v1", 0, "resnet-32")
+    planned = PlannedRun("standard", "mobilenet-v1", "resnet-32", seed=0)
     message = f"or neither; received alpha {alpha} and temperature {temperature}"
     with pytest.raises(ValueError, match=message):
         planned.with_distillation(alpha, temperature)
@@ -227,8 +227,8 @@ def test_half_of_them_or_one_out_of_range_is_refused(alpha, temperature):
 
 def test_a_taught_run_needs_alpha_and_temperature(phantom):
     with pytest.raises(ValueError, match="seed0 needs alpha and temperature"):
-        PlannedRun("standard", "mobilenet-v1", 0, "resnet-32").specification(phantom, "data")
-    base = PlannedRun("base", "resnet-32", 0)
+        PlannedRun("standard", "mobilenet-v1", "resnet-32", seed=0).specification(phantom, "data")
+    base = PlannedRun("base", "resnet-32", seed=0)
     assert base.specification(phantom, "data") == specification(base, phantom)
 
 
@@ -236,5 +236,5 @@ def test_an_unknown_loss_is_refused_before_anything_is_drawn(tmp_path, monkeypat
     monkeypatch.setenv("CHESTKD_BUILD", str(tmp_path))
     study = open_study("smoke")
     with pytest.raises(ValueError, match="unknown loss 'hinge'; allowed: sigmoid, softmax-eq5"):
-        study.specification(PlannedRun("base", "resnet-32", 0), loss="hinge")
+        study.specification(PlannedRun("base", "resnet-32", seed=0), loss="hinge")
     assert not list(tmp_path.iterdir())
