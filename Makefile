@@ -1,10 +1,11 @@
-# Two commands do all the set-up: `make book` and `make test`. `make help` lists the rest.
+# Two commands do everything, installation included: `make book` and `make test`. `make help` lists
+# the others.
 PRESET ?= quick
 DATA ?= phantom
-# PARTIAL=yes goes on with the images of DATA that are there and can be decoded.
+# PARTIAL=yes uses the images of DATA that are there and can be decoded, and counts the others.
 PARTIAL ?=
 CORES ?= all
-# PROFILE=slurm or workstation: on a cluster, or on the GPUs of one machine; a folder of
+# PROFILE=slurm or workstation: on a cluster, or on the GPUs of one machine. It names a folder of
 # workflow/profiles, which says how many cores and jobs there are.
 PROFILE ?=
 PYTHON ?= python3
@@ -43,31 +44,32 @@ export PYTHONUNBUFFERED = 1
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-book: $(VENV)/installed ## run preset PRESET on DATA and build the HTML book
+book: $(VENV)/installed ## run PRESET on DATA and build the HTML book
 	@$(SNAKEMAKE)
 	@$(BIN)/python -m chestkd timings --preset "$(PRESET)" --data "$(DATA)"
 
 test: $(VENV)/installed check ## run every check and test
 	$(BIN)/python -m pytest
 
-check: $(VENV)/installed ## lint, format and types
+check: $(VENV)/installed ## lint, format, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
-edition: book ## renew the published edition under book/ from PRESET's notebooks
+edition: book ## replace the published edition under book/ by PRESET's notebooks
 	$(BIN)/python -m chestkd publish --preset "$(PRESET)" --data "$(DATA)"
 
-plan: $(VENV)/installed ## print the runs of PRESET on DATA and what they cost (MEASURE=yes times them)
+plan: $(VENV)/installed ## print the runs of PRESET on DATA and their cost (MEASURE=yes measures speeds)
 	@$(BIN)/python -m chestkd plan --preset "$(PRESET)" --data "$(DATA)" \
 		$(if $(PARTIAL),--allow-partial) $(if $(MEASURE),--measure)
 
 lab: $(VENV)/installed ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-install: $(VENV)/installed ## make .venv with the locked dependencies
+install: $(VENV)/installed ## create .venv with the locked dependencies
 
-# The marker is made last, so that an interrupted installation starts again from nothing.
+# The marker comes last, so that an interrupted installation starts again from scratch.
 $(VENV)/installed: $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and \
 		"Python 3.11, 3.12 or 3.13 is needed, this is %d.%d; try make PYTHON=python3.12 ..." \
@@ -80,5 +82,5 @@ $(VENV)/installed: $(LOCK) pyproject.toml
 	@mkdir -p build  # papermill refuses an output folder that is missing
 	@touch $@
 
-clean: ## remove everything that was made, runs and prepared data included
+clean: ## remove everything generated, runs and prepared data included
 	rm -rf build book/_build

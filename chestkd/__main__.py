@@ -1,4 +1,4 @@
-"""`python -m chestkd`: the few commands beside `make` and papermill."""
+"""`python -m chestkd`: the commands behind `make` and the workflow."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors of the user's making are one line on stderr and exit code 1."""
+    """Run one command; a mistake of the user's is one line on stderr and exit code 1."""
     parser = argparse.ArgumentParser(
         prog="python -m chestkd",
         description="The commands behind the workflow; `make book` runs them in order.",
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        print("interrupted; the same command resumes where this one stopped", file=sys.stderr)
         return 130
     return 0
 
@@ -49,7 +49,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-partial",
         action="store_true",
-        help="go on with the images that are there and can be decoded",
+        help="use the images that are there and can be decoded, and count the others",
     )
 
 
@@ -82,9 +82,9 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("plan", help=text, description=text)
     _add_study(parser)
     parser.add_argument(
-        "--measure", action="store_true", help="train networks of unknown speed for some seconds"
+        "--measure", action="store_true", help="train networks of unknown speed for a few seconds"
     )
-    parser.add_argument("--runs", action="store_true", help="list the runs, too")
+    parser.add_argument("--runs", action="store_true", help="also list the runs")
     parser.set_defaults(run=_plan)
 
 
@@ -101,7 +101,7 @@ def _add_assemble(commands: argparse._SubParsersAction) -> None:
     text = "gather the book's pages and a study's executed notebooks for jupyter-book"
     parser = commands.add_parser("assemble", help=text, description=text)
     _add_study(parser)
-    parser.add_argument("target", type=Path, help="folder to make")
+    parser.add_argument("target", type=Path, help="folder to create")
     parser.set_defaults(run=_assemble)
 
 
@@ -112,7 +112,7 @@ def _assemble(arguments: argparse.Namespace) -> None:
 
 
 def _add_publish(commands: argparse._SubParsersAction) -> None:
-    text = "make a study's executed notebooks the published edition under book/"
+    text = "replace the published edition under book/ by a study's executed notebooks"
     parser = commands.add_parser("publish", help=text, description=text)
     _add_study(parser)
     parser.set_defaults(run=_publish)

@@ -46,7 +46,8 @@ def encode(label: str) -> np.ndarray:
     """Multi-hot vector (14,), uint8 in {0, 1}, of a label such as ``"Edema|Mass"``.
 
     1 means that NIH's text mining found the finding in the report, 0 that it did not.
-    ``"No Finding"`` is all zero; NIH does not call such an image normal.
+    ``"No Finding"`` is all zero; NIH does not call such an image normal. Raises ValueError for an
+    unknown or repeated name.
     """
     labels = np.zeros(len(FINDINGS), np.uint8)
     if label == NO_FINDING:
@@ -54,7 +55,7 @@ def encode(label: str) -> np.ndarray:
     for name in label.split("|"):
         index = finding_index(name)
         if labels[index]:
-            raise ValueError(f"finding {name!r} stands twice in the label {label!r}")
+            raise ValueError(f"finding {name!r} is repeated in the label {label!r}")
         labels[index] = 1
     return labels
 

@@ -1,4 +1,4 @@
-"""Where things lie, where numbers come from (commit, packages, machine), and durations in words."""
+"""Where files are, where numbers come from (commit, packages, machine), and durations in words."""
 
 import json
 import os
@@ -15,9 +15,10 @@ _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "pandas", 
 
 
 def root() -> Path:
-    """The repository: the nearest folder, from the working one upwards, with a Snakefile.
+    """The repository: the working folder, or the nearest one above it, with a Snakefile.
 
     Notebooks run from the repository (papermill, Snakemake) or from `notebooks/` (JupyterLab).
+    Raises FileNotFoundError outside a repository.
     """
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
@@ -27,17 +28,17 @@ def root() -> Path:
 
 
 def resolve(path: str | Path) -> Path:
-    """An absolute path; a relative one counts from the repository."""
+    """An absolute path; a relative one starts at the repository."""
     return root() / Path(path).expanduser()
 
 
 def build() -> Path:
-    """The folder for everything that is made: `build/`, or the one named by CHESTKD_BUILD."""
+    """The folder of everything generated: `build/`, or the one that CHESTKD_BUILD names."""
     return resolve(os.environ.get("CHESTKD_BUILD", "build"))
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """Write a text file so that a reader, or a kill, sees the old one or the new one whole."""
+    """Write a text file so that readers, and a kill, see the old or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(content, encoding="utf-8")
@@ -45,7 +46,7 @@ def write_atomically(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record that people read, too: indented, and no NaN, which JSON does not have."""
+    """Write a record that people also read: indented, and without NaN, which JSON does not have."""
     write_atomically(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
@@ -68,7 +69,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def packages() -> dict[str, str]:
-    """Versions of the packages that the numbers depend on, and of Python."""
+    """Versions of Python and of the packages that the numbers depend on."""
     versions = {"python": platform.python_version(), "chestkd": __version__}
     for name in _PACKAGES:
         try:
@@ -79,7 +80,7 @@ def packages() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores in use and operating system; no host name, no user."""
+    """Processor, usable cores and operating system; no host name, no user."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))
@@ -101,7 +102,7 @@ def _processor() -> str:
 
 
 def short_commit() -> str:
-    """The commit as tables and figures carry it: eight digits, `+` where files differ."""
+    """The commit as tables and figures show it: eight digits, and `+` if files differ from it."""
     state = commit()
     if state["commit"] is None:
         return "no git"
@@ -109,7 +110,7 @@ def short_commit() -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: "8 s", "3 min 20 s", "2 h 05 min"."""
+    """Seconds as people write them: "8 s", "3 min 20 s", "2 h 05 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

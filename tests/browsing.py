@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import REPOSITORY
+from entry_points import REPOSITORY, run
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -31,18 +30,17 @@ COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text
 
 
 def build_edition(folder: Path) -> Path:
-    """The published edition as HTML, from a copy; warnings and broken references are errors."""
+    """The published edition as HTML, by the README's command, beside a copy of the configuration.
+
+    Warnings and broken references are errors.
+    """
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(REPOSITORY / name, folder / name)
     ignored = shutil.ignore_patterns("_build", "__pycache__")
     shutil.copytree(REPOSITORY / "book", folder / "book", symlinks=True, ignore=ignored)
     program = Path(sys.prefix, "bin", "jupyter-book")
-    done = subprocess.run(
-        [str(program), "build", "book", "--path-output", str(folder), "-W", "-n", "--keep-going"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "_build" / "html"
+    run([str(program), "build", "book", "-W", "-n", "--keep-going"], folder)
+    return folder / "book" / "_build" / "html"
 
 
 def built_book(folder: Path) -> Path:

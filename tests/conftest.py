@@ -1,14 +1,11 @@
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
-from entry_points import make_book
+from entry_points import REPOSITORY, copy_repository, make_book
 
-REPOSITORY = Path(__file__).parents[1]
 sys.path.append(str(REPOSITORY / "benchmarks"))
 
 # A busy machine is slow, not wrong.
@@ -33,17 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory) -> Path:
     """The repository as git sees it, without what was made in it."""
-    folder = tmp_path_factory.mktemp("copy") / "repository"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        source, target = REPOSITORY / name, folder / name
-        if source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return folder
+    return copy_repository(tmp_path_factory.mktemp("copy") / "repository")
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,8 @@ def test_order_within_a_label_does_not_matter(names):
         ("", "unknown finding ''"),
         ("Edema|", "unknown finding ''"),
         ("Edema|No Finding", "unknown finding 'No Finding'"),
-        ("Edema|Mass|Edema", "'Edema' stands twice in the label 'Edema|Mass|Edema'"),
-        ("Infiltrate|Infiltration", "'Infiltration' stands twice"),
+        ("Edema|Mass|Edema", "'Edema' is repeated in the label 'Edema|Mass|Edema'"),
+        ("Infiltrate|Infiltration", "'Infiltration' is repeated"),
     ],
 )
 def test_a_wrong_label_is_an_error(label, message):

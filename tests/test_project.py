@@ -1,13 +1,19 @@
 """Promises about the repository itself."""
 
+import ast
 import re
 import runpy
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
 LOCKS = sorted(REPOSITORY.glob("requirements*.lock"))
+CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
+GUIDES = [REPOSITORY / "README.md", CONTRIBUTING, *sorted((REPOSITORY / "book").glob("*.md"))]
+# Files that the examples of book/extend.md create, and the pattern of a name.
+NOT_THERE = {"chestkd/networks/tiny.py", "notebooks/early-self.py", "notebooks/NAME.py"}
 
 
 def tracked() -> list[str]:
@@ -54,7 +60,7 @@ def test_no_real_radiograph_is_tracked():
     assert not [name for name in tracked() if re.search(r"\d{8}_\d{3}\.png$", name)]
 
 
-def test_library_modules_hold_one_idea():
+def test_library_modules_are_short():
     long = {
         name: lines
         for name in tracked()
@@ -64,3 +70,35 @@ def test_library_modules_hold_one_idea():
         and (lines := len((REPOSITORY / name).read_text(encoding="utf-8").splitlines())) > 250
     }
     assert not long
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_files_that_a_guide_names_exist(guide: Path):
+    folders = "chestkd|tests|workflow|benchmarks|notebooks|book"
+    text = guide.read_text(encoding="utf-8")
+    named = re.findall(rf"(?<![\w/.-])(?:{folders})/[\w./-]+\.(?:py|md|yaml|sh)\b", text)
+    missing = {name for name in named if not (REPOSITORY / name).is_file()}
+    assert missing <= NOT_THERE
+
+
+def defines(name: str) -> bool:
+    """Whether the library has this module, function, class or method; nothing is imported."""
+    room, module, *attributes = name.split(".")
+    path = REPOSITORY / "chestkd" / room / f"{module}.py"
+    if not path.is_file():
+        return False
+    scope: ast.AST = ast.parse(path.read_text(encoding="utf-8"))
+    for attribute in attributes:
+        nodes = [node for node in scope.body if getattr(node, "name", None) == attribute]
+        if not nodes:
+            return False
+        scope = nodes[0]
+    return True
+
+
+def test_the_way_of_an_image_leads_through_names_that_exist():
+    way = CONTRIBUTING.read_text(encoding="utf-8").split("\n## ")[1]
+    assert len(re.findall(r"^\d+\. ", way, re.MULTILINE)) == 10
+    named = re.findall(r"`(\w+\.\w+(?:\.\w+)*)`", way.replace("`scores.npz`", ""))
+    assert len(named) > 10
+    assert [name for name in named if not defines(name)] == []

@@ -1,6 +1,6 @@
-"""Write the lock files and environment.yml again from pyproject.toml: `python workflow/lock.py`.
+"""Renew the lock files and environment.yml from pyproject.toml: `python workflow/lock.py`.
 
-Needs uv (`pip install uv`). The locks carry hashes and no index address.
+Needs uv (`pip install uv`). The locks contain hashes and no index address.
 """
 
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOCKS = {
     "requirements.lock": ["tensorflow", "book", "notebooks", "workflow", "lab", "dev"],
-    # For `make test BACKEND=jax`: the same without TensorFlow.
+    # For `make test BACKEND=jax`: everything but TensorFlow and JupyterLab.
     "requirements-jax.lock": ["jax", "book", "notebooks", "workflow", "dev"],
 }
 CONDA = """\
@@ -40,7 +40,7 @@ def lock(name: str, extras: list[str]) -> None:
 
 
 def conda_environment() -> str:
-    """environment.yml: every direct requirement, TensorFlow with its CUDA libraries."""
+    """Content of environment.yml: every direct requirement, TensorFlow with its CUDA libraries."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = list(project["dependencies"])
     for extra in LOCKS["requirements.lock"]:

@@ -3,12 +3,12 @@
 #
 #     workflow/with-gpu.sh GPUS COMMAND [ARGUMENT ...]
 #
-# Snakemake counts how many GPUs its jobs hold but not which. With GPUS = 1 the command sees one
-# GPU of this machine that no other such command of this user holds; it waits where all are held.
-# The choice is among CUDA_VISIBLE_DEVICES, or all GPUs where that is not set. A GPU is held by a
-# lock on a file, which the system takes back when the command ends, whatever ended it. One
-# visible GPU is taken without a lock: a Slurm job sees its own as number 0, as its neighbour does.
-# With GPUS = 0 the command runs as it is.
+# Snakemake knows how many GPUs its jobs use, but not which. With GPUS = 1 the command sees one GPU
+# of this machine that no other such command of this user has locked; it waits while all are locked.
+# The choice is among CUDA_VISIBLE_DEVICES, or among all GPUs where that is not set. The lock is on a
+# file, and the system releases it when the command ends, for whatever reason. If only one GPU is
+# visible, it is used without a lock: a Slurm job sees its own GPU as number 0, and so does its
+# neighbor. With GPUS = 0 the command runs unchanged.
 set -euo pipefail
 
 fail() { echo "with-gpu.sh: $*" >&2; exit 1; }
@@ -42,7 +42,7 @@ while true; do
             CUDA_VISIBLE_DEVICES=$device exec "$@"
         fi
     done
-    [ -n "$waiting" ] || echo "with-gpu.sh: waiting, all of GPU $visible are held" >&2
+    [ -n "$waiting" ] || echo "with-gpu.sh: waiting, GPUs $visible are all in use" >&2
     waiting=yes
     sleep 1
 done

@@ -1,1 +1,1 @@
-"""Radiographs in: readers, splits, and the memory map that training reads from."""
+"""Radiographs: readers, splits, and the memory map that training reads from."""

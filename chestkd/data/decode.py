@@ -1,8 +1,8 @@
-"""PNG bytes to a gray radiograph, and a radiograph to the size asked for.
+"""From PNG bytes to a gray radiograph, and from there to a given size.
 
-Pillow decodes. OpenCV needs three quarters of its time (benchmarks/decoders.py: 10 against 13 ms
-a radiograph from 1024 to 224 pixels), which all of ChestX-ray14 pays once, three minutes on two
-cores; that is not worth another large dependency.
+Pillow decodes. OpenCV takes three quarters of the time (benchmarks/decoders.py: 10 instead of 13
+ms to read a radiograph of 1024 pixels at 224). Over all of ChestX-ray14 that saves three minutes
+on two cores, once, which is not worth another large dependency.
 """
 
 import io
@@ -18,13 +18,13 @@ _TRANSPARENT = "partly transparent; expected an opaque image"
 
 
 class CorruptImageError(ValueError):
-    """A file that is there and readable but holds no radiograph that can be used."""
+    """A readable file that does not contain a usable radiograph."""
 
 
 def decode_file(path: Path) -> np.ndarray:
     """Gray radiograph (H, W), uint8, 0..255, of a PNG file.
 
-    Raises CorruptImageError naming the file, and OSError where it cannot be read at all.
+    Raises CorruptImageError, which names the file, and OSError if it cannot be read at all.
     """
     data = path.read_bytes()
     try:
@@ -36,9 +36,9 @@ def decode_file(path: Path) -> np.ndarray:
 def decode(data: bytes) -> np.ndarray:
     """Gray radiograph (H, W), uint8, 0..255, of the bytes of a PNG file.
 
-    Colors become their luminance (Rec. 601; gray stays exactly as it is), 16 bits become 8 by
-    dividing by 257 and rounding, palettes are looked up, a wholly opaque alpha channel is
-    dropped. Raises CorruptImageError where the bytes are no whole PNG or partly transparent.
+    Colors become their luminance (Rec. 601; gray values stay exactly as they are), 16 bits become
+    8 by division by 257 and rounding, palettes are looked up, and a fully opaque alpha channel is
+    dropped. Raises CorruptImageError if the bytes are not a complete PNG or are partly transparent.
     """
     _check_chunks(data)
     try:
@@ -46,9 +46,9 @@ def decode(data: bytes) -> np.ndarray:
             return _gray(image)
     except CorruptImageError:
         raise
-    # What Pillow raises for bytes it cannot make sense of; running out of memory is not it.
+    # What Pillow raises for bytes that it cannot decode; MemoryError is not among them.
     except (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error) as error:
-        raise CorruptImageError(f"not a whole PNG image: {error}") from error
+        raise CorruptImageError(f"not a complete PNG image: {error}") from error
     except Image.DecompressionBombError as error:
         raise CorruptImageError(str(error)) from error
 
@@ -56,8 +56,8 @@ def decode(data: bytes) -> np.ndarray:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """The radiograph (H, W), uint8, as (size, size), uint8.
 
-    Each axis is shrunk by averaging the area of each new pixel, or else enlarged bilinearly. Boxes
-    given as fractions of the frame stay true, also where the image was not square.
+    Each axis is shrunk by averaging over the area of each new pixel, or else enlarged bilinearly.
+    Boxes given as fractions of the frame stay valid, even if the image was not square.
     """
     height, width = image.shape
     image = _average(image, min(height, size), min(width, size))
@@ -68,10 +68,10 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _average(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Mean of the area of each new pixel, with the share of the old pixels on its border.
+    """Mean over the area of each new pixel; old pixels on its border count by their share.
 
-    In whole numbers, so that every machine rounds the same way (Pillow's box filter takes a
-    border pixel wholly or not at all, which is off by up to 30 gray levels from 1024 to 224).
+    In integers, so that every machine rounds the same way. Pillow's box filter counts a border
+    pixel fully or not at all, which is off by up to 30 gray levels from 1024 to 224.
     """
     if image.shape == (height, width):
         return image
@@ -82,7 +82,7 @@ def _average(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _sum_rows(values: np.ndarray, size: int) -> np.ndarray:
-    """For each of `size` new rows, the sum of the old ones it covers, each times its share.
+    """For each of `size` new rows, the sum of the old rows it covers, each times its share.
 
     In units of 1/size of an old row, new row k covers k * old to (k + 1) * old, and old row j
     covers j * size to (j + 1) * size. Shapes (old, n) to (size, n).
@@ -91,7 +91,7 @@ def _sum_rows(values: np.ndarray, size: int) -> np.ndarray:
     start = np.arange(size) * old
     first = start // size
     total = np.zeros((size, values.shape[1]), values.dtype)
-    # No new row touches more old ones than this.
+    # No new row overlaps more old rows than this.
     for step in range(-(-old // size) + 1):
         row = first + step
         share = np.minimum((row + 1) * size, start + old) - np.maximum(row * size, start)
@@ -113,13 +113,13 @@ def _gray(image: Image.Image) -> np.ndarray:
         if lowest != 255:
             raise CorruptImageError(_TRANSPARENT)
     if image.mode not in ("L", "1"):
-        # Palettes go by way of their colors.
+        # Palettes are converted by way of their colors.
         image = image.convert("RGB")
     return np.array(image.convert("L"))
 
 
 def _check_chunks(data: bytes) -> None:
-    """Check the sums that PNG stores with each chunk: decoders skip those of the pixels."""
+    """Verify the checksum that PNG stores with each chunk: decoders skip those of the pixels."""
     if not data.startswith(_SIGNATURE):
         kind = "an empty file" if not data else f"{data[:8]!r}"
         raise CorruptImageError(f"not a PNG image: starts with {kind}")
@@ -131,7 +131,7 @@ def _check_chunks(data: bytes) -> None:
             break
         (expected,) = struct.unpack_from(">I", data, end)
         if zlib.crc32(memoryview(data)[start + 4 : end]) != expected:
-            raise CorruptImageError(f"the check sum of its {name.decode('latin-1')} chunk is wrong")
+            raise CorruptImageError(f"the checksum of its {name.decode('latin-1')} chunk is wrong")
         if name == b"IEND":
             return
         start = end + 4

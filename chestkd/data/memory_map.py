@@ -1,4 +1,4 @@
-"""Fill a memory map with decoded radiographs, in parallel, so that a killed call can go on."""
+"""Fill a memory map with decoded radiographs, in parallel; a killed call can be resumed."""
 
 import errno
 import json
@@ -23,27 +23,27 @@ from chestkd.data.dataset import Dataset
 PIXELS = "images.npy"
 _DONE = "done.npy"
 _FILE_BYTES = "bytes.npy"
-# Written last when a map is set up: a folder without it is set up again.
+# Written last when a map is set up: a folder without it is set up from scratch.
 _STATE = "filling.json"
 
 _SECONDS_BETWEEN_FLUSHES = 5.0
-# Images handed to each thread ahead: bounds the memory and what an interrupt waits for.
+# Images queued ahead per thread: limits the memory, and how long an interrupt waits.
 _AHEAD = 4
-# Left free on the disk beside the pixels: tables, masks, and what else goes on meanwhile.
+# Disk space left free in addition to the pixels: for tables, masks and other processes.
 _SPARE_BYTES = 1 << 26
 
 
 class PrepareError(RuntimeError):
-    """Images that could not be prepared, or a prepared folder that cannot be used."""
+    """Images that cannot be prepared, or a prepared folder that cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Map:
-    """The pixels on disk, and which rows of them are there."""
+    """The pixels on disk, and which of their rows are done."""
 
     pixels: np.memmap
     stored: np.memmap
-    # What `stored` will say after the next flush.
+    #: What `stored` will be after the next flush.
     done: np.ndarray
 
     def flush(self) -> None:
@@ -64,11 +64,11 @@ def fill(
     workers: int,
     progress: bool,
 ) -> dict[str, str]:
-    """Decode all images into `folder`/images.npy, (N, size, size), uint8, going on from before.
+    """Decode all images into `folder`/images.npy, (N, size, size), uint8; resume if interrupted.
 
-    `file_bytes`, (N,) int64, are the sizes of the files now: rows whose file had another size
-    when they were decoded are decoded again. Returns the corrupt files, name to reason, in table
-    order; their pixels are left zero. Without `skip_corrupt` the first one raises PrepareError.
+    `file_bytes`, (N,) int64, are the current sizes of the files: rows whose file had a different
+    size when it was decoded are decoded again. Returns the corrupt files, name to reason, in table
+    order; their pixels stay zero. Without `skip_corrupt` the first one raises PrepareError.
     """
     state = {"data": dataset.fingerprint, "method": method}
     shape = (len(dataset), size, size)
@@ -124,14 +124,14 @@ def _decode_missing(
                 opened.flush()
                 flushed = monotonic()
     finally:
-        # Also when interrupted. First wait for the threads: they write pixels.
+        # Even when interrupted. First wait for the threads, which write pixels.
         results.close()
         opened.flush()
     return corrupt
 
 
 def clean(folder: Path) -> None:
-    """Remove what only filling needs."""
+    """Remove the files that only filling needs."""
     for name in (_STATE, _DONE, _FILE_BYTES):
         (folder / name).unlink(missing_ok=True)
 
@@ -139,7 +139,7 @@ def clean(folder: Path) -> None:
 def _open(
     folder: Path, state: dict[str, str], shape: tuple[int, int, int], file_bytes: np.ndarray
 ) -> _Map | None:
-    """What an earlier call left, less the rows whose file has changed; None where it is no use."""
+    """What an earlier call left, less the rows whose file changed; None if it is unusable."""
     try:
         if json.loads((folder / _STATE).read_text()) != state:
             return None
@@ -170,9 +170,9 @@ def _set_up(
 
 
 def new_map(path: Path, shape: tuple[int, int, int]) -> np.memmap:
-    """A new uint8 memory map of zeros that has its place on the disk.
+    """A new uint8 memory map of zeros whose space on the disk is allocated.
 
-    Raises PrepareError, before anything is written, where the disk has no room for it.
+    Raises PrepareError if the disk has too little space, before any pixels are written.
     """
     needed = math.prod(shape) + _SPARE_BYTES
     free = shutil.disk_usage(path.parent).free
@@ -185,7 +185,7 @@ def new_map(path: Path, shape: tuple[int, int, int]) -> np.memmap:
     pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     pixels.flush()
     if hasattr(os, "posix_fallocate"):
-        # A map with holes would end in a crash, not in an error, on a disk that fills up.
+        # On a disk that fills up, writing to a sparse map would crash the process, not raise.
         try:
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
@@ -198,7 +198,7 @@ def new_map(path: Path, shape: tuple[int, int, int]) -> np.memmap:
 
 
 def _save(path: Path, values: np.ndarray) -> None:
-    """Like np.save, but a kill leaves the file of before or the new one."""
+    """Like np.save, but a kill leaves either the old file or the new one."""
     written = path.with_suffix(".new.npy")
     np.save(written, values)
     written.replace(path)
@@ -207,17 +207,17 @@ def _save(path: Path, values: np.ndarray) -> None:
 def _in_parallel(
     work: Callable[[int], str | None], rows: Iterable[int], workers: int
 ) -> Generator[tuple[int, str | None], None, None]:
-    """Yield each row and its result, in order, with a bounded number of rows under way."""
+    """Yield each row and its result, in order, with a bounded number of rows in progress."""
     waiting = iter(rows)
-    under_way: deque[tuple[int, Future[str | None]]] = deque()
+    in_progress: deque[tuple[int, Future[str | None]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
     try:
         while True:
-            for row in islice(waiting, workers * _AHEAD - len(under_way)):
-                under_way.append((row, pool.submit(work, row)))
-            if not under_way:
+            for row in islice(waiting, workers * _AHEAD - len(in_progress)):
+                in_progress.append((row, pool.submit(work, row)))
+            if not in_progress:
                 return
-            row, result = under_way.popleft()
+            row, result = in_progress.popleft()
             yield row, result.result()
     finally:
         pool.shutdown(cancel_futures=True)

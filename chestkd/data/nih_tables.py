@@ -1,4 +1,4 @@
-"""NIH's label table, box list and image lists as they are on disk, in all their editions."""
+"""NIH's label table, box list and image lists as they are on disk, in all editions."""
 
 import csv
 import gzip
@@ -16,13 +16,13 @@ from chestkd.findings import FINDINGS, encode, finding_index
 
 # Boxes are given in this frame, whatever size the image file has.
 FRAME = 1024
-# The 2017 edition holds ages to 414 years; nobody has been older than 122.
+# The 2017 edition has ages up to 414 years; nobody has been older than 122.
 OLDEST = 122
 
 IMAGE_NAME = r"[0-9]{8}_[0-9]{3}\.png"
 
-# Headers without blanks and trailing commas: editions differ in both. The commas within the
-# brackets are not quoted, so that a header has more fields than names.
+# Headers without blanks and trailing commas: editions differ in both. The commas inside the
+# brackets are not quoted, so a header has more fields than names.
 _LABEL_HEADERS = tuple(
     "ImageIndex,FindingLabels,Follow-up#,PatientID,PatientAge,"
     f"Patient{sex},ViewPosition,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
@@ -34,12 +34,12 @@ _DECIMAL = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?"
 
 
 class LayoutError(ValueError):
-    """A folder that is not ChestX-ray14 as NIH laid it out; names the file and the row."""
+    """A folder that is not laid out like NIH's ChestX-ray14; the message names file and line."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one file, as text, and the line that each of them began on."""
+    """The rows of one file, as text, and the line on which each begins."""
 
     path: Path
     lines: np.ndarray
@@ -50,7 +50,7 @@ class Rows:
         raise LayoutError(f"{self.path}, line {self.lines[row]}: {problem}")
 
     def matching(self, column: int, pattern: str, expected: str) -> pd.Series:
-        """The column, after checking that the pattern matches all of each of its values."""
+        """The column, after checking that the pattern matches each of its values in full."""
         values = self.columns[column]
         wrong = ~values.str.fullmatch(pattern).to_numpy(bool)
         if wrong.any():
@@ -58,30 +58,30 @@ class Rows:
             self.fail(row, f"expected {expected}, found {values[row]!r}")
         return values
 
-    def each(self, column: int, parse: Callable[[str], object]) -> pd.Series:
-        """The column parsed; equal texts are parsed once. A ValueError gets file and line."""
+    def parsed(self, column: int, parse: Callable[[str], object]) -> pd.Series:
+        """The column parsed, each distinct text once; a ValueError gets file and line."""
         values = self.columns[column]
         codes, texts = pd.factorize(values)
-        parsed = []
+        results = []
         for code, text in enumerate(texts):
             try:
-                parsed.append(parse(text))
+                results.append(parse(text))
             except ValueError as error:
                 self.fail(int((codes == code).argmax()), str(error))
-        return pd.Series([parsed[code] for code in codes])
+        return pd.Series([results[code] for code in codes])
 
 
 def read_labels(path: Path) -> tuple[pd.DataFrame, np.ndarray, int]:
-    """The label table: one row an image (see `Dataset.table`), sorted by image name.
+    """The label table: one row per image (see `Dataset.table`), sorted by image name.
 
     Returns the table without its column `listed`, the labels (N, 14), uint8, and the number of
-    ages that were left out because nobody is that old. Ages are whole years, also where an
-    edition gives months or days. Raises LayoutError naming file and line.
+    ages that were left out because nobody is that old. Ages are whole years, even where an
+    edition gives months or days. Raises LayoutError with file and line.
     """
     rows = _read_rows(path, _LABEL_HEADERS, 11)
     image = rows.matching(0, IMAGE_NAME, "an image name such as 00000001_000.png")
     _check_distinct(rows, image, "image")
-    labels = rows.each(1, encode)
+    labels = rows.parsed(1, encode)
     patient = rows.matching(3, _WHOLE, "a patient id, a whole number").astype("int64")
     other = (image.str.slice(0, 8).astype("int64") != patient).to_numpy()
     if other.any():
@@ -117,16 +117,16 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, np.ndarray, int]:
 def read_boxes(path: Path, images: pd.Series) -> pd.DataFrame:
     """The box list: image, finding, x, y, w, h as fractions 0..1 of the frame, sorted.
 
-    `images` are the names of the label table. Raises LayoutError naming file and line, also for
-    a box of another image, one that leaves the frame, and one that stands twice.
+    `images` are the names in the label table. Raises LayoutError with file and line, also for a
+    box on an image that is not among them, outside the frame, or repeated.
     """
     rows = _read_rows(path, _BOX_HEADERS, 6)
     image = rows.matching(0, IMAGE_NAME, "an image name such as 00000001_000.png")
     unknown = ~image.isin(images).to_numpy()
     if unknown.any():
         row = int(unknown.argmax())
-        rows.fail(row, f"a box on {image[row]}, which the label table does not hold")
-    finding = rows.each(1, finding_index)
+        rows.fail(row, f"a box on {image[row]}, which the label table does not list")
+    finding = rows.parsed(1, finding_index)
     sides = {
         side: rows.matching(k, _DECIMAL, f"{side} of a box in pixels").astype("float64")
         for k, side in enumerate("xywh", start=2)
@@ -138,8 +138,8 @@ def read_boxes(path: Path, images: pd.Series) -> pd.DataFrame:
             row = int(wrong.argmax())
             rows.fail(
                 row,
-                f"a box must lie within the {FRAME} x {FRAME} frame and have an extent; "
-                f"{start}={sides[start][row]:g}, {length}={sides[length][row]:g} does not",
+                f"a box must have a positive size and lie within the {FRAME} x {FRAME} frame, "
+                f"not have {start}={sides[start][row]:g} and {length}={sides[length][row]:g}",
             )
     boxes = pd.DataFrame({"image": image, "finding": finding.astype("int64"), **sides})
     _check_distinct(rows, boxes, "box")
@@ -150,15 +150,15 @@ def read_boxes(path: Path, images: pd.Series) -> pd.DataFrame:
 
 
 def read_list(path: Path) -> pd.Series:
-    """Image names of an official list, one a line, with or without a last line end.
+    """Image names of an official list, one per line, with or without a final newline.
 
-    Raises LayoutError naming file and line for anything but a name, and for one met twice.
+    Raises LayoutError with file and line for anything but a name, and for a repeated one.
     """
     names = pd.Series(_text(path).splitlines(), dtype="str").str.strip()
     filled = names[names != ""]
     rows = Rows(path, filled.index.to_numpy() + 1, [filled.reset_index(drop=True)])
     if not len(filled):
-        raise LayoutError(f"{path}: expected one image name a line, found none")
+        raise LayoutError(f"{path}: expected one image name per line, found none")
     image = rows.matching(0, IMAGE_NAME, "an image name such as 00000001_000.png")
     _check_distinct(rows, image, "image")
     return image
@@ -183,7 +183,7 @@ def _read_rows(path: Path, headers: tuple[str, ...], fields: int) -> Rows:
     if not rows:
         raise LayoutError(f"{path}: expected rows after the header, found none")
     for line, row in zip(lines, rows, strict=True):
-        # Editions whose header ends in commas end their rows in them, too, or do not.
+        # Where a header ends in commas, rows may or may not, depending on the edition.
         if len(row) < fields or any(row[fields:]):
             raise LayoutError(f"{path}, line {line}: expected {fields} fields, found {len(row)}")
     columns = [pd.Series(column, dtype="str") for column in zip(*_cut(rows, fields), strict=True)]
@@ -201,7 +201,7 @@ def _text(path: Path) -> str:
             data = gzip.decompress(data)
         return data.decode("utf-8-sig")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise LayoutError(f"{path}: not a whole gzip file: {error}") from error
+        raise LayoutError(f"{path}: not a complete gzip file: {error}") from error
     except UnicodeDecodeError as error:
         raise LayoutError(f"{path}: not a text file in UTF-8: {error}") from error
 
@@ -212,4 +212,4 @@ def _check_distinct(rows: Rows, values: pd.Series | pd.DataFrame, kind: str) -> 
         row = int(again.argmax())
         same = (values == values.iloc[row]).to_numpy().reshape(len(values), -1).all(axis=1)
         first = rows.lines[int(same.argmax())]
-        rows.fail(row, f"{kind} {rows.columns[0][row]} stands twice; first on line {first}")
+        rows.fail(row, f"{kind} {rows.columns[0][row]} is repeated; first on line {first}")

@@ -20,7 +20,7 @@ from chestkd.data import memory_map
 from chestkd.data.dataset import Dataset
 from chestkd.data.memory_map import PIXELS, PrepareError
 
-# Change it when decode.py gives other pixels: what was prepared before is then refused.
+# Change it whenever decode.py's pixels change, so that data prepared earlier is refused.
 METHOD = "area 1"
 
 LARGEST = 4096
@@ -33,16 +33,16 @@ _CHUNK_BYTES = 1 << 24
 class Prepared:
     """A data set at one size, on disk."""
 
-    # (N, size, size), uint8, 0..255, read-only memory map; row i is row i of `dataset`.
+    #: (N, size, size), uint8, 0..255, read-only memory map; row i is row i of `dataset`.
     images: np.memmap
-    # The images in the map: all that were asked for, less those in `left_out`.
+    #: The images in the map: all requested ones but those in `left_out`.
     dataset: Dataset
     size: int
-    # Image name to reason, of the corrupt files that were left out.
+    #: Image name to reason, of the corrupt files that were left out.
     left_out: dict[str, str]
-    # 64 hexadecimal digits of what is known about the images, of the size and of all pixels.
+    #: 64 hexadecimal digits of the data set's fingerprint, the size and all pixels.
     fingerprint: str
-    # Where it is stored.
+    #: The folder that it is stored in.
     folder: Path
 
 
@@ -55,26 +55,26 @@ def prepare(
     workers: int | None = None,
     progress: bool = True,
 ) -> Prepared:
-    """Decode all images of a data set, in gray, area-averaged to (size, size), once.
+    """Decode all images of a data set once, in gray, area-averaged to (size, size).
 
     The result is stored in `folder`/<start of the data fingerprint>-<size>px, where the next call
-    finds it. An interrupted or killed call leaves what it has beside it, in a folder ending in
-    `.partial`, from which the next one goes on. A second process waits for the first.
+    finds it. An interrupted or killed call leaves its progress in a folder ending in `.partial`
+    beside it, and the next call resumes from there. A second process waits for the first.
 
     - `dataset`: what to decode.
     - `size`: height and width in pixels, 1 to 4096.
-    - `folder`: where prepared data sets are kept; made where missing.
+    - `folder`: where prepared data sets are kept; created if missing.
     - `on_corrupt`: "stop" raises at the first corrupt file, naming it; "skip" leaves corrupt
       files out of `Prepared.dataset` and counts them, on stderr and in `Prepared.left_out`.
-    - `workers`: threads; by default one for each core that this process may use.
+    - `workers`: threads; by default, one for each core that this process may use.
     - `progress`: whether to show a progress bar on stderr.
 
-    Files are known by their names and sizes in bytes: one that changed without either of them is
-    not noticed.
+    Files are identified by name and size in bytes: a file that changed without changing either
+    goes unnoticed.
 
-    Raises PrepareError for a corrupt file ("stop"), for too full a disk, and where what is
-    stored was made of other files; ValueError for an argument that is not allowed; OSError where
-    a file cannot be read at all.
+    Raises PrepareError for a corrupt file ("stop"), for a full disk, and if the stored images were
+    made from other files; ValueError for an argument that is not allowed; OSError if a file cannot
+    be read at all.
     """
     if not 1 <= size <= LARGEST:
         raise ValueError(f"size must be 1 to {LARGEST} pixels, not {size}")
@@ -107,7 +107,7 @@ def prepare(
 
 
 def folder_of(dataset: Dataset, size: int, folder: Path | str) -> Path:
-    """Where `prepare` stores this data set at this size; it need not be there yet."""
+    """Where `prepare` stores this data set at this size, whether or not it has been prepared."""
     return Path(folder) / f"{dataset.fingerprint[:12]}-{size}px"
 
 
@@ -139,7 +139,7 @@ def _finish(
     left_out: dict[str, str],
     progress: bool,
 ) -> None:
-    """Turn a filled folder into a whole one: no corrupt rows, a table of rows, a record."""
+    """Complete a filled folder: remove corrupt rows, write a table of rows and a record."""
     names = dataset.table["image"]
     kept = ~names.isin(left_out.keys()).to_numpy()
     if not kept.any():
@@ -163,7 +163,7 @@ def _finish(
 
 
 def _compact_and_hash(partial: Path, kept: np.ndarray, progress: bool) -> str:
-    """SHA-256 of the kept rows' pixels; where rows were left out, the map without them."""
+    """SHA-256 of the kept rows' pixels; rows that were left out are removed from the map."""
     pixels = np.load(partial / PIXELS, mmap_mode="r")
     compact = None
     if len(kept) < len(pixels):
@@ -184,28 +184,28 @@ def _compact_and_hash(partial: Path, kept: np.ndarray, progress: bool) -> str:
 def _load(
     dataset: Dataset, size: int, target: Path, file_bytes: np.ndarray, on_corrupt: str
 ) -> Prepared:
-    """A prepared folder, after checking that it is whole and made of these very files."""
+    """A prepared folder, after checking that it is complete and made from these very files."""
     try:
         record = json.loads((target / _RECORD).read_text())
         rows = pd.read_csv(target / _ROWS)
         images = np.load(target / PIXELS, mmap_mode="r")
         left_out = {entry["image"]: entry["reason"] for entry in record["left_out"]}
-        made_of = dict(zip(rows["image"], rows["bytes"], strict=True))
-        made_of |= {entry["image"]: entry["bytes"] for entry in record["left_out"]}
-        is_whole = images.shape == (len(rows), size, size) and images.dtype == np.uint8
+        stored_bytes = dict(zip(rows["image"], rows["bytes"], strict=True))
+        stored_bytes |= {entry["image"]: entry["bytes"] for entry in record["left_out"]}
+        is_complete = images.shape == (len(rows), size, size) and images.dtype == np.uint8
         made_by = (record["data"], record["method"])
         pixels = record["pixels"]
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise PrepareError(f"{target} is damaged: {error}; {_AGAIN}") from error
-    if not is_whole:
+    if not is_complete:
         raise PrepareError(f"{target} is damaged: {PIXELS} has shape {images.shape}; {_AGAIN}")
     if made_by != (dataset.fingerprint, METHOD):
-        raise PrepareError(f"{target} holds other data or another version's pixels; {_AGAIN}")
+        raise PrepareError(f"{target} contains other data, or pixels of another version; {_AGAIN}")
     names = dataset.table["image"]
-    changed = names.map(made_of).to_numpy() != file_bytes
+    changed = names.map(stored_bytes).to_numpy() != file_bytes
     if changed.any():
         raise PrepareError(
-            f"{target} was made of other image files: {changed.sum():,} have another size now, "
+            f"{target} was made from other image files: {changed.sum():,} differ in size now, "
             f"such as {names[int(changed.argmax())]}; {_AGAIN}"
         )
     if left_out:

@@ -1,7 +1,7 @@
 """The four splits of a data set into training, validation and test.
 
-`official` and `community` are facts about ChestX-ray14's patients; the 30,805-patient table that
-holds both ships with the package.
+`official` and `community` are facts about ChestX-ray14's patients; a table of all 30,805 with both
+ships with the package.
 """
 
 import hashlib
@@ -26,23 +26,23 @@ OFFICIAL_VALIDATION_SHARE = 1 / 8
 
 
 class SplitError(ValueError):
-    """A split that cannot be made of this data set, or results of two that do not compare."""
+    """A split that this data set cannot have, or results of two splits that cannot be compared."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a data set for training, validation and test, each image in one of them."""
+    """Rows of a data set for training, validation and test; each image is in one of them."""
 
     name: str
-    # Rows of the data set's table in increasing order: (n,), int64.
+    #: Rows of the data set's table in increasing order: (n,), int64.
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
-    # 64 hexadecimal digits of which image is in which part; the name and seed do not matter.
+    #: 64 hexadecimal digits of which image is in which part, whatever the name and seed.
     fingerprint: str
-    # Seed of whatever was drawn; `community` draws nothing.
+    #: Seed of the draw; `community` draws nothing.
     seed: int
-    # Whether images of one patient may be in two parts: only the image-wise split, on purpose.
+    #: Whether images of one patient may be in two parts: only the image-wise split, on purpose.
     leaks: bool
 
 
@@ -51,12 +51,12 @@ def split(dataset: Dataset, name: str, *, seed: int = 0) -> Split:
 
     - `official`: NIH's test list; validation is drawn by patient from the train_val list, one
       eighth of its images.
-    - `community`: 70/10/20 of NIH's patients as most public CheXNet code and ChestMNIST have it.
+    - `community`: 70/10/20 of NIH's patients, as in most public CheXNet code and in ChestMNIST.
     - `random`: 70/10/20 of the images, drawn by patient.
     - `image-wise`: 70/10/20 of the images, drawn by image. It leaks: most patients of its test
-      part are in its training part, too. Only there to show what that does.
+      part are also in its training part. It exists only to show the effect.
 
-    Raises SplitError for another name, for a patient in two parts, for an empty part, and for a
+    Raises SplitError for an unknown name, for a patient in two parts, for an empty part, and for a
     community split of patients that are not NIH's.
     """
     parts = assign_parts(dataset.name, dataset.table, name, seed=seed)
@@ -89,8 +89,8 @@ def assign_parts(dataset_name: str, table: pd.DataFrame, name: str, *, seed: int
 def require_same_split(trained: str, evaluated: str, what: str = "these weights") -> None:
     """Raise SplitError unless two split fingerprints are equal.
 
-    Weights of one split must never meet the test images of another: 17,920 of the official test
-    images are in the community training part.
+    Weights trained on one split must never be evaluated on another's test images: 17,920 of the
+    official test images are in the community training part.
     """
     if trained != evaluated:
         raise SplitError(
@@ -148,15 +148,15 @@ def _draw(groups: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 def _draw_groups(
     groups: np.ndarray, shares: tuple[float, ...], generator: np.random.Generator
 ) -> np.ndarray:
-    """For each row the number of the share that its group was drawn into; the rest come last.
+    """For each row, the number of the share that its group was drawn into; the rest come last.
 
-    Groups come in random order; each share takes whole groups until it has its part of the rows,
-    or would be further from it with the next.
+    Groups come in random order; each share takes whole groups as long as the next one brings it
+    closer to its part of the rows.
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = generator.permutation(len(sizes))
     middles = np.cumsum(sizes[order]) - sizes[order] / 2
-    # The middle of a group is before the end of a share exactly if taking it comes closer.
+    # Taking a group brings a share closer exactly if the group's middle is before the share's end.
     share_of = np.searchsorted(np.cumsum(shares) * len(groups), middles, side="left")
     drawn = np.empty(len(sizes), np.int64)
     drawn[order] = share_of

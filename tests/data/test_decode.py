@@ -40,7 +40,7 @@ def test_the_same_radiograph_in_every_kind_of_png(data):
     assert decoded.tolist() == GRAY.tolist()
 
 
-def test_16_bits_are_rounded_not_cut_off():
+def test_16_bits_are_rounded_not_truncated():
     deep = np.array([[0, 128, 129, 385, 386, 65406, 65407, 65535]], np.uint16)
     assert decode.decode(layout.png(deep)).tolist() == [[0, 0, 1, 1, 2, 254, 255, 255]]
 
@@ -62,11 +62,11 @@ def test_a_transparent_radiograph_is_refused():
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_a_transparent_gray_level_is_refused_where_it_is_met(kind):
-    for level, is_met in ((127, True), (126, False)):
+def test_a_transparent_gray_level_is_refused_where_it_occurs(kind):
+    for level, occurs in ((127, True), (126, False)):
         file = io.BytesIO()
         Image.fromarray(GRAY.astype(kind)).save(file, "PNG", transparency=level)
-        if is_met:
+        if occurs:
             with pytest.raises(CorruptImageError, match="partly transparent"):
                 decode.decode(file.getvalue())
         else:
@@ -90,11 +90,11 @@ WHOLE = layout.png(NOISE)
         (WHOLE[:1000], "truncated: ends after 1,000 bytes"),
         (
             WHOLE[:2000] + bytes([WHOLE[2000] ^ 1]) + WHOLE[2001:],
-            "the check sum of its IDAT chunk is wrong",
+            "the checksum of its IDAT chunk is wrong",
         ),
     ],
 )
-def test_what_is_wrong_with_a_corrupt_file_is_said(data, message):
+def test_the_reason_why_a_file_is_corrupt_is_given(data, message):
     with pytest.raises(CorruptImageError) as error:
         decode.decode(data)
     assert message in str(error.value)
@@ -122,7 +122,7 @@ def png_of(width, height, pixels, interlace=0):
     ],
     ids=["no zlib", "no width", "a bomb", "no header", "no pixels"],
 )
-def test_right_check_sums_do_not_make_an_image(data):
+def test_right_checksums_do_not_make_an_image(data):
     with pytest.raises(CorruptImageError):
         decode.decode(data)
 

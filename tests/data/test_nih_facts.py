@@ -73,7 +73,9 @@ def data(folder):
     assert impossible_ages == 0
     boxes.insert(0, "row", np.searchsorted(table["image"].to_numpy(str), list(boxes["image"])))
     paths = tuple(folder / "images" / image for image in table["image"])
-    return Dataset.of("ChestX-ray14", folder, table, labels, paths, boxes, "metadata only")
+    return Dataset.with_fingerprint(
+        "ChestX-ray14", folder, table, labels, paths, boxes, "metadata only"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +266,7 @@ def test_sample_counts(sample):
     assert sample.table["listed"].value_counts().to_dict() == {"train_val": 1951, "test": 321}
 
 
-def test_sample_without_asking_is_an_error(folder):
+def test_the_sample_is_refused_unless_allowed(folder):
     with pytest.raises(nih_tables.LayoutError, match=r"2,272 of 112,120 listed images are there"):
         nih.read(folder)
 

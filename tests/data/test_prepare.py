@@ -144,7 +144,7 @@ def test_progress_is_shown_unless_told_otherwise(data, tmp_path, capfd):
         ({"on_corrupt": "ignore"}, "on_corrupt must be 'stop' or 'skip', not 'ignore'"),
     ],
 )
-def test_arguments_that_are_not_allowed(data, store, arguments, message):
+def test_arguments_that_are_not_allowed_are_named(data, store, arguments, message):
     with pytest.raises(ValueError, match=message):
         prepare(data, **{"size": 8, "folder": store, **arguments})
     assert not store.exists()
@@ -207,7 +207,7 @@ def test_a_file_repaired_after_it_was_left_out_is_noticed(data, folder, store):
     spoil(folder, "00000005_001.png")
     quietly(data, store, on_corrupt="skip")
     (folder / "images" / "00000005_001.png").write_bytes(whole)
-    with pytest.raises(PrepareError, match=r"1 have another size now, such as 00000005_001\.png"):
+    with pytest.raises(PrepareError, match=r"1 differ in size now, such as 00000005_001\.png"):
         quietly(data, store, on_corrupt="skip")
 
 
@@ -218,7 +218,7 @@ def test_a_file_whose_pixels_are_left_out_does_not_leave_zeros(data, folder, sto
         quietly(data, store, on_corrupt="skip")
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_a_corrupt_one(data, store, monkeypatch):
+def test_an_unreadable_file_is_not_mistaken_for_a_corrupt_one(data, store, monkeypatch):
     def fail(path):
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
@@ -237,7 +237,7 @@ def test_a_file_that_vanished_is_named(data, store):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupted_call_is_gone_on_with(data, store, monkeypatch, decoded, workers):
+def test_an_interrupted_call_is_resumed(data, store, monkeypatch, decoded, workers):
     original = decode.decode_file
 
     def interrupted(path):
@@ -275,14 +275,14 @@ def start_slowly(folder, store):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_killed_process_is_gone_on_with(data, folder, store, decoded):
+def test_a_killed_process_is_resumed(data, folder, store, decoded):
     with start_slowly(folder, store) as process:
         for _ in range(12):
             process.stdout.readline()
         process.send_signal(signal.SIGKILL)
     assert [path.suffix for path in store.iterdir() if path.is_dir()] == [".partial"]
     prepared = quietly(data, store)
-    # The last one or two may not have been noted before the end.
+    # The last one or two may not have been recorded before the kill.
     assert 15 <= len(decoded) <= 22
     assert (prepared.images == expected_pixels(data)).all()
 
@@ -303,7 +303,7 @@ def test_what_is_stored_is_read_without_the_lock(data, store):
         quietly(data, store)
 
 
-def test_a_partial_folder_of_other_data_is_not_gone_on_with(data, store, monkeypatch, decoded):
+def test_a_partial_folder_of_other_data_is_not_resumed(data, store, monkeypatch, decoded):
     partial = folder_of(data, SIZE, store).with_name(folder_of(data, SIZE, store).name + ".partial")
     original = decode.decode_file
     monkeypatch.setattr(decode, "decode_file", lambda path: (_ for _ in ()).throw(OSError("x")))
@@ -319,7 +319,9 @@ def test_a_partial_folder_of_other_data_is_not_gone_on_with(data, store, monkeyp
 
 
 @pytest.mark.parametrize("broken", ["filling.json", "images.npy", "done.npy", "bytes.npy"])
-def test_a_partial_folder_with_a_broken_file_is_begun_anew(data, store, monkeypatch, broken):
+def test_a_partial_folder_with_a_broken_file_is_started_from_scratch(
+    data, store, monkeypatch, broken
+):
     target = folder_of(data, SIZE, store)
     original = decode.decode_file
     monkeypatch.setattr(decode, "decode_file", lambda path: (_ for _ in ()).throw(OSError("x")))
@@ -350,7 +352,7 @@ def test_no_more_images_are_under_way_than_the_threads_need():
 # Disks
 
 
-def test_too_full_a_disk_is_said_before_anything_is_written(data, store, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(data, store, monkeypatch):
     usage = shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(PrepareError, match=r"has 0\.00 GB free; 32 images at 16 px need 0\.07 GB"):
@@ -369,15 +371,13 @@ def test_a_disk_that_another_process_fills_is_an_error_not_a_crash(data, store, 
     assert not list(store.glob("*.partial"))
 
 
-# Stored results that cannot stand for these files
+# Stored results that do not belong to these files
 
 
 def test_another_file_under_the_same_name_is_noticed(data, store):
     quietly(data, store)
     data.paths[3].write_bytes(layout.png(np.zeros((40, 40), np.uint8)))
-    with pytest.raises(
-        PrepareError, match=f"1 have another size now, such as {data.paths[3].name}"
-    ):
+    with pytest.raises(PrepareError, match=f"1 differ in size now, such as {data.paths[3].name}"):
         quietly(data, store)
 
 
@@ -406,7 +406,7 @@ def test_a_folder_of_another_version_is_refused(data, store):
     target = quietly(data, store).folder
     record = json.loads((target / "prepared.json").read_text())
     (target / "prepared.json").write_text(json.dumps(record | {"method": "area 0"}))
-    with pytest.raises(PrepareError, match="holds other data or another version's pixels"):
+    with pytest.raises(PrepareError, match="contains other data, or pixels of another version"):
         quietly(data, store)
 
 

@@ -29,7 +29,7 @@ def dataset(patients, listed, name="ChestX-ray14"):
         {"row": [], "image": [], "finding": [], "x": [], "y": [], "w": [], "h": []}
     )
     labels = np.zeros((len(table), 14))
-    return Dataset.of(name, None, table, labels, (None,) * len(table), boxes, "")
+    return Dataset.with_fingerprint(name, None, table, labels, (None,) * len(table), boxes, "")
 
 
 def patients_of(data, rows):

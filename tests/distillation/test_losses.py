@@ -285,7 +285,7 @@ def test_small_probabilities_keep_their_digits():
 logit = st.floats(-30, 30, width=32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     student=arrays(np.float32, (2, 14), elements=logit),
     teacher=arrays(np.float32, (2, 14), elements=logit),
@@ -301,7 +301,7 @@ def test_soft_sigmoid_never_falls_below_zero_and_meets_float64(student, teacher,
     np.testing.assert_allclose(received, wanted, rtol=5e-6, atol=rounding)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(arrays(np.float32, (3, 14), elements=logit), st.permutations(range(14)))
 def test_no_loss_depends_on_the_order_of_the_findings(logits, order):
     labels = (logits > 5).astype(np.float32)

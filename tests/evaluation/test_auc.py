@@ -49,7 +49,7 @@ def test_no_finding_at_all_is_an_error():
         mean_auc(labels, np.zeros((5, 14)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_a_resample_is_scikit_learns_weighted_auc(seed, decimals):
     labels, scores, patients = random_case(seed, images=60, findings=2)

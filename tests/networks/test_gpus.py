@@ -80,7 +80,7 @@ class TestScript:
             assert sorted(devices) == ["0\n", "1\n"]
             third = launch(tmp_path, "1", *self.SHOW, visible="0,1")
             assert third.stderr is not None
-            assert "waiting, all of GPU 0,1 are held" in third.stderr.readline()
+            assert "waiting, GPUs 0,1 are all in use" in third.stderr.readline()
             assert third.poll() is None
             first.send_signal(signal.SIGKILL)
             assert finish(third) == devices[0].strip()

@@ -1,13 +1,10 @@
 """The published edition: it matches its sources, stays small, and builds offline."""
 
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from browsing import build_edition
 from conftest import REPOSITORY
 
 from chestkd.pages import edition
@@ -51,18 +48,7 @@ def test_the_edition_is_small():
 
 @pytest.mark.slow
 def test_jupyter_book_builds_the_edition_offline(tmp_path):
-    program = Path(sys.prefix, "bin", "jupyter-book")
-    # As the README has it, `jupyter-book build book`, beside a copy of the configuration.
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy2(REPOSITORY / name, tmp_path / name)
-    ignored = shutil.ignore_patterns("_build")
-    shutil.copytree(BOOK, tmp_path / "book", symlinks=True, ignore=ignored)
-    done = subprocess.run(
-        [str(program), "build", "book", "-W", "-n", "--keep-going"],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    pages = sorted((tmp_path / "book" / "_build" / "html").rglob("*.html"))
+    pages = sorted(build_edition(tmp_path).rglob("*.html"))
     assert len(pages) > len(NOTEBOOKS)
     for page in pages:
         text = page.read_text(encoding="utf-8")

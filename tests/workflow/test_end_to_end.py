@@ -1,4 +1,4 @@
-"""The real entry points, on a copy of the repository: `make book` with preset `smoke`."""
+"""The real entry points on a copy of the repository: `make book` with preset `smoke`."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def pending_jobs(folder: Path, preset: str) -> set[str]:
-    """Names of the executed notebooks that a change would make again."""
+    """Names of the notebooks that a change would execute again."""
     program = Path(sys.prefix, "bin", "snakemake")
     output = run(
         [str(program), "--snakefile", "workflow/Snakefile", "--cores", "1", "--dry-run", "--nolock",
@@ -53,7 +53,7 @@ def test_no_page_asks_another_machine_for_anything(copy, built):
             assert attribute not in text, f"{page}: {attribute}"
 
 
-def test_again_with_nothing_changed_nothing_is_done(copy, built):
+def test_nothing_is_done_if_nothing_changed(copy, built):
     before = records(copy)
     start = time.perf_counter()
     output = make_book(copy, "PRESET=smoke")
@@ -117,7 +117,7 @@ def test_wrong_arguments_are_named(copy, variables, message):
     assert message in make_book(copy, *variables, fails=True)
 
 
-def test_real_radiographs_in_a_book_out(copy, shared):
+def test_a_book_comes_out_of_real_radiographs(copy, shared):
     sample = shared / "data" / "chestxray14-sample"
     preset = copy / "one-network.yaml"
     smoke = (copy / "workflow" / "presets" / "smoke.yaml").read_text(encoding="utf-8")

@@ -1,16 +1,13 @@
 """The worked examples of book/extend.md, executed in a copy of the repository."""
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from entry_points import REPOSITORY, copy_repository, run
 
 PAGE = REPOSITORY / "book" / "extend.md"
 # A fenced block: its language, its caption where it has one, and its text.
@@ -29,12 +26,8 @@ def blocks() -> list[re.Match]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """What the examples need of the repository, without what was made in it."""
-    folder = tmp_path_factory.mktemp("copy") / "repository"
-    for name in ("chestkd", "notebooks", "workflow"):
-        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
-    return folder
+    """A copy that the examples may change."""
+    return copy_repository(tmp_path_factory.mktemp("extended") / "repository")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +46,7 @@ def carry_out(block: re.Match, folder: Path) -> str:
         return "".join(
             run(["bash", "-c", line.replace(".venv/bin/", programs)], folder) for line in commands
         )
-    assert caption, f"a block that the test does not know: {block[0][:80]}"
+    assert caption, f"a kind of block that the test does not know: {block[0][:80]}"
     path, _, table = caption.partition(", at the end of ")
     target = folder / path
     if not table:
@@ -67,17 +60,6 @@ def carry_out(block: re.Match, folder: Path) -> str:
     entries += "\n" + textwrap.indent(text, " " * 8).rstrip()
     target.write_text(before + start + entries + end + rest, encoding="utf-8")
     return ""
-
-
-def run(command: list[str], folder: Path) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    environment.pop("CHESTKD_BUILD", None)
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, errors="replace",
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def test_every_block_of_the_page_is_found():

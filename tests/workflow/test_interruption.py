@@ -1,4 +1,4 @@
-"""A whole sweep that is killed again and again ends in the table of one that was left alone."""
+"""A sweep that is killed again and again ends in the same table as an undisturbed one."""
 
 import os
 import random
@@ -39,7 +39,7 @@ def start(repository: Path, build: Path) -> subprocess.Popen[str]:
 
 
 def kill_at_random(repository: Path, build: Path, generator: random.Random) -> bool:
-    """Whether the sweep was still at work when it was killed, some seconds after its start."""
+    """Start a sweep and kill it some seconds later; whether it was still running."""
     sweep = start(repository, build)
     try:
         sweep.wait(timeout=generator.uniform(5, 25))
@@ -77,14 +77,14 @@ def test_a_killed_sweep_ends_in_the_same_table(copy, built, tmp_path):
     generator = random.Random(0)
     kills = sum(kill_at_random(copy, killed, generator) for _ in range(_KILLS))
     assert kills >= _KILLS // 2
-    time.sleep(3)  # a kernel notices after a second that nobody waits for it
+    time.sleep(3)  # a kernel takes a second to notice that its parent is gone
     code = start(copy, killed).wait(timeout=900)
     assert code == 0, (tmp_path / "killed.log").read_text()[-4000:]
 
     assert table(killed) == table(undisturbed)
     expected = Store(undisturbed / "runs").runs()
     found = Store(killed / "runs").runs()
-    # The book's other pages make runs of their own.
+    # Other pages of the book train runs of their own.
     assert len(found) == 7
     assert {run.id for run in found} <= {run.id for run in expected}
     others = {run.id: run for run in expected}

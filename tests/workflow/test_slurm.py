@@ -1,4 +1,4 @@
-"""The Slurm profile on a real Slurm of one node, which the repository starts and stops."""
+"""The Slurm profile on a real one-node Slurm that the tests start and stop."""
 
 import os
 import re
@@ -21,7 +21,7 @@ INSTALL = "apt-get install -y slurm-wlm munge"
 
 
 def missing() -> str | None:
-    """Why there can be no Slurm here; None where there can."""
+    """Why Slurm cannot run here; None if it can."""
     if not sys.platform.startswith("linux"):
         return "Slurm runs on Linux only"
     if os.geteuid() != 0:
@@ -37,7 +37,7 @@ needs_slurm = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
 def control(command: str, folder: Path, **options) -> subprocess.CompletedProcess[str]:
-    """One command of slurm-node.sh; files keep what the daemons write, which pipes would await."""
+    """One command of slurm-node.sh; output goes to files, as daemons would keep pipes open."""
     with (folder.parent / "out").open("w+") as out, (folder.parent / "err").open("w+") as err:
         done = subprocess.run(
             ["bash", str(NODE), command, str(folder)],
@@ -104,7 +104,7 @@ class TestNode:
             assert again.returncode == 1
             assert "runs already; stop it first" in again.stderr
             assert "is UP" in slurm(folder, "scontrol", "ping")
-            # A just forked helper may have no command line yet.
+            # A helper that was just forked may have no command line yet.
             programs = {
                 line.split()[0].rstrip(":") for line in processes_of(folder) if line.strip()
             }
@@ -160,7 +160,7 @@ class TestRefusals:
 
 
 def sweep(node: Path, build: Path, preset: str, retries: int, *targets: Path) -> subprocess.Popen:
-    """Snakemake with the profile as it is, but: ask often, keep the logs, and here."""
+    """Snakemake with the profile unchanged, except that it polls often and keeps its logs here."""
     logs = build.parent / "logs"
     return subprocess.Popen(
         [
@@ -177,7 +177,7 @@ def sweep(node: Path, build: Path, preset: str, retries: int, *targets: Path) ->
 
 
 def ended_jobs(node: Path) -> dict[str, dict[str, str]]:
-    """Slurm's own word, from its list of ended jobs, by id: there is no accounting."""
+    """Finished jobs by id, from Slurm's own list, as there is no accounting."""
     found = [job_facts(line) for line in (node / "jobs.txt").read_text().splitlines()]
     return {job["JobId"]: job for job in found}
 
@@ -188,7 +188,7 @@ def submitted_jobs(printed: str) -> list[str]:
 
 @needs_slurm
 @pytest.mark.slow
-def test_a_training_run_goes_through_slurm_and_on_after_it_was_cut_off(node, tmp_path):
+def test_a_run_that_is_cut_off_on_slurm_is_resumed(node, tmp_path):
     build, preset = tmp_path / "build", tmp_path / "longer.yaml"
     smoke = (REPOSITORY / "workflow" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
     preset.write_text(smoke.replace("epochs: 2", "epochs: 40"), encoding="utf-8")
@@ -221,7 +221,7 @@ def test_a_training_run_goes_through_slurm_and_on_after_it_was_cut_off(node, tmp
     assert shown[again["JobId"]]["Comment"] == f"rule_run_wildcards_{key}"
     assert shown[again["JobId"]]["TresPerJob"].endswith("gpu:1")
 
-    # The second job went on where the first was cut off, and wrote the record.
+    # The second job resumed where the first was cut off, and wrote the record.
     (run,) = Store(build / "runs").runs()
     assert list(run.history()["epoch"]) == list(range(1, 41))
     logs = tmp_path / "logs" / "rule_run" / key
