@@ -114,7 +114,7 @@ def main() -> None:
         parser.error("the comparison needs KERAS_BACKEND=tensorflow")
     warnings.filterwarnings("ignore", message="(?s).*The structure of `inputs`")
     memory = int(arguments.memory * 2**30)
-    model = build.build(arguments.network, arguments.size, seed=0)
+    model = build.build_network(arguments.network, arguments.size, seed=0)
     images = np.random.default_rng(0).integers(
         0, 256, (arguments.images, arguments.size, arguments.size), np.uint8
     )

@@ -83,7 +83,7 @@ def main() -> None:
     images = generator.integers(0, 256, (count, size, size), np.uint8)
     labels = (generator.random((count, len(FINDINGS))) < 0.06).astype(np.uint8)
     teaching = Teaching("benchmark", arguments.teacher)
-    teacher = build.build(arguments.teacher, size, seed=1)
+    teacher = build.build_network(arguments.teacher, size, seed=1)
     rows = np.arange(count)
     both_views(teacher, images, rows[: recipe.batch_size])  # builds the graph
     start = time.perf_counter()
@@ -91,7 +91,7 @@ def main() -> None:
     storing = time.perf_counter() - start
 
     def student() -> keras.Model:
-        return build.build(arguments.student, size, seed=0)
+        return build.build_network(arguments.student, size, seed=0)
 
     models = {
         BASE: compiled(student(), loop.objective(None), recipe, steps),

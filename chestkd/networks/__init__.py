@@ -1,1 +1,1 @@
-"""The paper's networks as Keras models, and the one place that knows the backend."""
+"""The paper's networks as Keras models, and the one module that depends on the backend."""

@@ -1,4 +1,4 @@
-"""The eight networks by name: sizes and parameter counts, known without importing Keras."""
+"""The eight networks by name, with sizes and parameter counts; does not import Keras."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Architecture:
-    """What can be said of a network before it is built."""
+    """What is known about a network before it is built."""
 
-    # As tables and figures print it.
+    # The name in tables and figures.
     title: str
     # Side of the smallest input image, in pixels.
     minimum_size: int
     # Side of the input that the network was designed for, in pixels.
     native_size: int
-    # Numbers in the network with one channel in and 14 logits out, batch statistics included.
+    # With one channel in and 14 logits out; batch statistics count, too.
     parameters: int
-    # Where `keras.applications` has it, as "module.function"; None: `builder` builds it.
+    # Its function in `keras.applications`, as "module.function"; None: `builder` builds it.
     application: str | None
-    # The file of ImageNet weights that Keras keeps in its folder `models`; None: there is none.
+    # Keras's file of ImageNet weights, in its folder `models`; None: there is none.
     weights_file: str | None
-    # A function of this project, as "module:function": the scaled image (N, H, W, 1) to the last
-    # map (N, h, w, channels), both Keras tensors.
+    # A function of this project, as "module:function", from the scaled image (N, H, W, 1) to the
+    # last map (N, h, w, channels), both Keras tensors.
     builder: str | None = None
 
 
@@ -98,7 +98,7 @@ NETWORKS: Mapping[str, Architecture] = MappingProxyType(
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of that name. Raises ValueError, listing the names, for any other."""
+    """The architecture called `name`; ValueError with the allowed names for any other."""
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; allowed: {', '.join(NETWORKS)}")
     return NETWORKS[name]

@@ -1,4 +1,4 @@
-"""The one place that knows which backend Keras runs on."""
+"""The one module that depends on the backend that Keras runs on."""
 
 import logging
 import weakref
@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-# A notebook that looks at many networks compiles many functions, and means to.
+# A notebook about many networks compiles many functions, as it should.
 logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
-# Compiled once for each model, and forgotten with it: the functions hold their model weakly.
+# Compiled once for each model and dropped with it: the functions refer to it weakly.
 _compiled: weakref.WeakKeyDictionary[keras.Model, Callable] = weakref.WeakKeyDictionary()
 
 
@@ -40,7 +40,7 @@ def devices() -> list[str]:
 
 
 def double_precision() -> AbstractContextManager:
-    """A context in which variables and results may be float64; TensorFlow always lets them."""
+    """A context in which variables and results may be float64, as they always may in TensorFlow."""
     if name() == "tensorflow":
         return nullcontext()
     import jax
@@ -67,11 +67,11 @@ def gradients(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
 def input_gradients(
     model: keras.Model, index: int, images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient of one logit by the image, for each image of a batch.
+    """The gradient of one logit with respect to each image of a batch.
 
-    `model` maps (N, H, W, 1) to logits (N, 14) and is called as in inference, with the weights
-    that it has now; `index` is the logit, `images` (N, H, W, 1). Returns gradients (N, H, W, 1)
-    and all logits (N, 14), both float32.
+    `model` maps (N, H, W, 1) to logits (N, 14) and is called in inference mode, with its present
+    weights; `index` is the position of the logit, `images` are (N, H, W, 1). Returns the gradients
+    (N, H, W, 1) and all logits (N, 14), both float32.
     """
     if model not in _compiled:
         make = _jax_gradients if name() == "jax" else _tensorflow_gradients
@@ -91,7 +91,7 @@ def _tensorflow_gradients(model: Any) -> Callable:
         with tensorflow.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             logits = model(images, training=False)
-            # Images do not see each other in inference, so the sum has each one's own gradient.
+            # In inference a logit depends on its own image alone, and so does the sum's gradient.
             logit = tensorflow.reduce_sum(tensorflow.gather(logits, index, axis=1))
         return tape.gradient(logit, images), logits
 

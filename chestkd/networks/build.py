@@ -1,4 +1,4 @@
-"""A Keras model for each network of the paper: pixels in, 14 logits out, one flat graph."""
+"""A Keras model of each network of the paper: pixels in, 14 logits out, one flat graph."""
 
 import importlib
 import math
@@ -13,20 +13,20 @@ from chestkd.networks import imagenet_weights
 from chestkd.networks.architectures import NETWORKS, Architecture, architecture
 from chestkd.networks.initial_weights import initialize, untouched_random_state
 
-# What becomes of a pixel value g in 0..255 before the first convolution:
+# How a pixel value g in 0..255 is scaled before the first convolution:
 #   "unit"            g / 127.5 - 1, from -1 to 1;
-#   (mean, deviation) (g - mean) / deviation, both in pixel values, of the training set;
-#   "imagenet"        what the network's ImageNet weights expect, which differs between networks.
+#   (mean, deviation) (g - mean) / deviation, where both are of the training set, in pixel values;
+#   "imagenet"        as the network's ImageNet weights expect it, in three equal color channels.
 Scaling = Literal["unit", "imagenet"] | tuple[float, float]
 
-# Keras's own values, .99 and .999, need thousands of steps before inference works; Yuan et al.
+# Keras's defaults, .99 and .999, need thousands of steps before inference works; Yuan et al.
 # (2020), whose training this is, keep this share of the old statistics at each step.
 BATCH_STATISTICS_MOMENTUM = 0.9
 
-__all__ = ["NETWORKS", "Scaling", "build", "feature_layer"]
+__all__ = ["NETWORKS", "Scaling", "build_network", "feature_layer"]
 
 
-def build(
+def build_network(
     name: str,
     size: int,
     *,
@@ -41,13 +41,13 @@ def build(
     flat: scaling, the network, global average pooling, one dense layer named "logits".
 
     `seed` fixes every initial weight (`initial_weights.initialize`); no global random state is
-    read or changed. `weights` is None, "imagenet" (`imagenet_weights.load_weights`; the dense
-    layer still comes from the seed) or the path of such a file. `scaling` is one of `Scaling`, by
-    default "unit", or "imagenet" where weights are given. `scaling="imagenet"` without weights
-    gives the same graph with random values, to be filled with a trained model's weights.
+    read or changed. `weights` is None, "imagenet" or the path of a weights file
+    (`imagenet_weights.load_weights`); the dense layer still comes from the seed. `scaling` is a
+    `Scaling`, by default "imagenet" with weights and "unit" without. `scaling="imagenet"` without
+    weights gives the same graph with random values, for the weights of a trained model.
 
-    Raises ValueError for an unknown name, too small a size, a wrong scaling, or weights that the
-    network has not.
+    Raises ValueError for an unknown name, an image that is too small, a wrong scaling, or weights
+    that the network does not have.
     """
     network = architecture(name)
     _check_size(network, size)
@@ -80,36 +80,33 @@ def _classifier(name: str, backbone: keras.Model) -> keras.Model:
 
 
 def _backbone(network: Architecture, size: int, image: Any, scaling: Scaling) -> keras.Model:
-    # In float32 under mixed precision too: 0..255 is exact in bfloat16, -1..1 is not.
-    scaled = keras.layers.Rescaling(*_affine(network, scaling), dtype="float32", name="scaling")(
-        image
-    )
+    scaled = _scaled(image, network, scaling)
     if network.builder is not None:
         module, function = network.builder.split(":")
         return keras.Model(image, getattr(importlib.import_module(module), function)(scaled))
-    backbone = imagenet_weights.application(network)(
-        include_top=False, weights=None, input_tensor=scaled, input_shape=(size, size, 1)
+    shape = (size, size, scaled.shape[-1])
+    return imagenet_weights.application(network)(
+        include_top=False, weights=None, input_tensor=scaled, input_shape=shape
     )
-    return imagenet_weights.with_offset(backbone, network) if scaling == "imagenet" else backbone
 
 
-def _affine(network: Architecture, scaling: Scaling) -> tuple[float, float]:
-    """(multiplier, offset) of a pixel value."""
-    if scaling == "unit":
-        return 1 / 127.5, -1.0
+def _scaled(image: Any, network: Architecture, scaling: Scaling) -> Any:
     if scaling == "imagenet":
-        return imagenet_weights.gray_scaling(network)
-    mean, deviation = scaling
-    return 1 / deviation, -mean / deviation
+        return imagenet_weights.color_image(image, network)
+    mean, deviation = (127.5, 127.5) if scaling == "unit" else scaling
+    # In float32 under mixed precision too: 0..255 is exact in bfloat16, -1..1 is not.
+    return keras.layers.Rescaling(
+        1 / deviation, -mean / deviation, dtype="float32", name="scaling"
+    )(image)
 
 
 def _resolve_scaling(scaling: Scaling | None, weights: object) -> Scaling:
-    """The default filled in, and every value that cannot work refused."""
+    """The scaling, or its default for None; ValueError for values that cannot work."""
     if scaling is None:
         return "unit" if weights is None else "imagenet"
     if weights is not None and scaling != "imagenet":
         raise ValueError(
-            "ImageNet weights expect their own scaling: leave scaling out or give 'imagenet', "
+            "ImageNet weights expect their own scaling: leave out scaling or give 'imagenet', "
             f"received {scaling!r}"
         )
     if scaling in ("unit", "imagenet"):

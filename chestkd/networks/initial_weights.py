@@ -1,4 +1,4 @@
-"""Initial weights from a seed: the same numbers under every backend, no global random state."""
+"""Initial weights from a seed: the same on every backend, without any global random state."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 @contextlib.contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Gives Python's `random` its state back, from which Keras draws an initializer's seed."""
+    """Restores the state of Python's `random`, from which Keras draws its initializers' seeds."""
     state = random.getstate()
     try:
         yield
@@ -23,8 +23,8 @@ def untouched_random_state() -> Iterator[None]:
 def initialize(model: keras.Model, generator: np.random.Generator) -> None:
     """Overwrite every kernel and every bias of `model`, layer by layer in the order of the graph.
 
-    Kernels of convolutions, depthwise ones too, are He normal: standard deviation
-    sqrt(2 / fan_in), for the ReLU that follows. Dense kernels are Glorot uniform in
+    Kernels of convolutions, including depthwise ones, are He normal with standard deviation
+    sqrt(2 / fan_in), for the ReLU that follows. Dense kernels are Glorot uniform between
     +-sqrt(6 / (fan_in + fan_out)). Biases are 0. Batch normalization keeps Keras's initial values
     (scale 1, shift 0, mean 0, variance 1), which are not random.
     """
@@ -40,7 +40,7 @@ def _initial_kernel(layer: Any, generator: np.random.Generator) -> np.ndarray:
     if isinstance(layer, keras.layers.Dense):
         limit = math.sqrt(6 / sum(shape))  # (inputs, outputs)
         return generator.uniform(-limit, limit, shape).astype(np.float32)
-    # (height, width, channels in, channels out); a depthwise output sees one channel only.
+    # (height, width, channels in, channels out); a depthwise output sees only one channel.
     seen = shape[:2] if isinstance(layer, keras.layers.DepthwiseConv2D) else shape[:3]
     deviation = np.float32(math.sqrt(2 / math.prod(seen)))
     return deviation * generator.standard_normal(shape, np.float32)

@@ -1,9 +1,9 @@
 """ResNet-32: the CIFAR network of He et al. (2016), section 4.2, behind their ImageNet stem.
 
-Three stages of n = 5 blocks of two 3x3 convolutions, with 16, 32 and 64 channels: with the stem
-and the classifier 6n + 2 = 32 layers. The paper calls the network ResNet-32 and feeds it
-224 pixels, for which the CIFAR network has no stem; ours is 7x7/2 and 3x3 max pooling/2, as in
-the ImageNet networks of the same article.
+Three stages of n = 5 blocks of two 3x3 convolutions, with 16, 32 and 64 channels; with the stem
+and the classifier these are 6n + 2 = 32 layers. The paper calls the network ResNet-32 and feeds it
+images of 224 pixels, for which the CIFAR network has no stem. Ours is that of the ImageNet
+networks of the same article: a 7x7 convolution and 3x3 max pooling, both with stride 2.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _STAGE_CHANNELS = (16, 32, 64)
 
 @keras.saving.register_keras_serializable(package="chestkd")
 class IdentityShortcut(keras.layers.Layer):
-    """Takes every second pixel and appends channels of zeros: He et al.'s option A, no weights.
+    """Takes every second pixel and adds channels of zeros: option A of He et al., without weights.
 
     (N, H, W, C) becomes (N, ceil(H / 2), ceil(W / 2), 2C).
     """
@@ -52,7 +52,7 @@ def _block(inputs: Any, channels: int, shrinks: bool, name: str) -> Any:
 
 
 def _normalized_convolution(inputs: Any, channels: int, size: int, strides: int, name: str) -> Any:
-    # No bias: the normalization that follows would subtract it.
+    # No bias: the normalization that follows would remove it.
     maps = keras.layers.Conv2D(
         channels, size, strides=strides, padding="same", use_bias=False, name=f"{name}_conv"
     )(inputs)

@@ -43,7 +43,7 @@ def train(
     The other 13 logits keep their initial weights. Adam at .001, batches of 16, no flips, because
     the tube is always on the same side.
     """
-    model = build.build(network, images.shape[1], seed=seed)
+    model = build.build_network(network, images.shape[1], seed=seed)
     index = finding_index(finding)
 
     def loss(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:

@@ -21,7 +21,7 @@ def _build(specification: RunSpecification, weights: str | None) -> keras.Model:
         mean, deviation = specification.scaling
         scaling = (mean, deviation)
     with _precision(specification.recipe.precision):
-        return build.build(
+        return build.build_network(
             specification.network,
             specification.size,
             seed=specification.seed,

@@ -36,7 +36,7 @@ EVERY_NETWORK = [
 
 @functools.cache
 def smallest(name: str) -> keras.Model:
-    return build.build(name, build.NETWORKS[name].minimum_size, seed=0)
+    return build.build_network(name, build.NETWORKS[name].minimum_size, seed=0)
 
 
 def pixels(size: int, images: int = 2) -> np.ndarray:
@@ -113,11 +113,11 @@ def test_every_network_is_one_flat_graph_with_findable_ends(name):
 def test_a_size_below_the_smallest_is_refused(name):
     least = build.NETWORKS[name].minimum_size
     with pytest.raises(ValueError, match=f"at least {least} pixels a side, received {least - 1}"):
-        build.build(name, least - 1, seed=0)
+        build.build_network(name, least - 1, seed=0)
 
 
 def test_an_unknown_name_is_refused_with_the_allowed_ones():
-    for function in (architecture, lambda name: build.build(name, 32, seed=0)):
+    for function in (architecture, lambda name: build.build_network(name, 32, seed=0)):
         with pytest.raises(ValueError, match="unknown network 'resnet-33'; allowed: mobilenet-v1"):
             function("resnet-33")
 
@@ -126,7 +126,7 @@ def test_an_unknown_name_is_refused_with_the_allowed_ones():
 
 
 def test_the_seed_decides_every_weight():
-    first, second, other = (build.build("resnet-32", 32, seed=seed) for seed in (3, 3, 4))
+    first, second, other = (build.build_network("resnet-32", 32, seed=seed) for seed in (3, 3, 4))
     for one, same in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(one, same)
     for one, different in zip(first.layers, other.layers, strict=True):
@@ -176,7 +176,7 @@ def test_biases_and_batch_normalization_start_neutral():
 def test_building_leaves_every_global_random_state_alone():
     of_keras = np.asarray(global_seed_generator().state).tolist()
     python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    build.build("resnet-32", 32, seed=1)
+    build.build_network("resnet-32", 32, seed=1)
     assert random.getstate() == python
     assert np.random.get_state()[1].tolist() == numpy  # noqa: NPY002
     assert np.asarray(global_seed_generator().state).tolist() == of_keras
@@ -204,7 +204,7 @@ def test_pixels_are_scaled_to_minus_one_to_one():
 
 
 def test_pixels_can_be_standardised_by_the_training_set():
-    model = build.build("resnet-32", 32, seed=0, scaling=(129.0, 63.0))
+    model = build.build_network("resnet-32", 32, seed=0, scaling=(129.0, 63.0))
     assert scaled(model, [129, 192, 3]) == pytest.approx([0, 1, -2], abs=1e-6)
 
 
@@ -219,14 +219,14 @@ def test_pixels_can_be_standardised_by_the_training_set():
 )
 def test_a_wrong_scaling_is_refused(scaling, message):
     with pytest.raises(ValueError, match=message):
-        build.build("resnet-32", 32, seed=0, scaling=scaling)
+        build.build_network("resnet-32", 32, seed=0, scaling=scaling)
 
 
 def test_logits_and_scaling_stay_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = build.build("resnet-32", 32, seed=0)
+        model = build.build_network("resnet-32", 32, seed=0)
     finally:
         keras.config.set_dtype_policy(before)
     assert build.feature_layer(model).output.dtype == "bfloat16"
@@ -249,7 +249,7 @@ def test_resnet_32_has_32_layers_with_kernels_and_no_bias_before_normalization()
 
 
 def test_resnet_32_halves_its_maps_where_he_et_al_do():
-    model = build.build("resnet-32", 224, seed=0)
+    model = build.build_network("resnet-32", 224, seed=0)
     for name, shape in (
         ("stem_relu", (112, 112, 16)),
         ("stage1_block5_relu", (56, 56, 16)),
@@ -272,7 +272,7 @@ def test_the_shortcut_keeps_every_second_pixel_and_adds_channels_of_zeros():
 def test_weights_and_whole_models_survive_a_file(tmp_path):
     model, images = smallest("resnet-32"), pixels(32)
     model.save_weights(tmp_path / "one.weights.h5")
-    other = build.build("resnet-32", 32, seed=9)
+    other = build.build_network("resnet-32", 32, seed=9)
     assert not np.array_equal(logits_of(other, images), logits_of(model, images))
     other.load_weights(tmp_path / "one.weights.h5")
     np.testing.assert_array_equal(logits_of(other, images), logits_of(model, images))
@@ -282,7 +282,7 @@ def test_weights_and_whole_models_survive_a_file(tmp_path):
 
 
 def test_batch_statistics_follow_within_tens_of_steps():
-    model = build.build("mobilenet-v1", 32, seed=0)
+    model = build.build_network("mobilenet-v1", 32, seed=0)
     momenta = {
         layer.momentum for layer in model.layers if type(layer).__name__ == "BatchNormalization"
     }

@@ -1,6 +1,6 @@
-"""One gray channel with converted ImageNet weights is the three-channel network on gray images.
+"""A network with ImageNet weights sees a gray image as Keras's color network sees it in color.
 
-Files of random numbers stand in for the real ones, which need the network.
+Files of random numbers stand in for the real ones, which would have to be downloaded.
 """
 
 from pathlib import Path
@@ -10,32 +10,28 @@ from urllib.error import URLError
 import keras
 import numpy as np
 import pytest
+from color_networks import PRETRAINED, color_network, slow_if_large, write_weights
 from keras import ops
 
-from chestkd.distillation import losses
-from chestkd.networks import build, imagenet_weights
+from chestkd.networks import backend, build, imagenet_weights
+from chestkd.networks.architectures import NETWORKS
 
-PRETRAINED = [name for name in build.NETWORKS if name != "resnet-32"]
-EVERY_NETWORK = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "resnet-152" else [])
-    for name in PRETRAINED
-]
-
-
-def color_network(name: str, size: int) -> keras.Model:
-    """Three channels in, no top; every number random, batch statistics included."""
-    model = imagenet_weights.application(build.NETWORKS[name])(
-        include_top=False, weights=None, input_shape=(size, size, 3)
-    )
-    generator = np.random.default_rng(5)
-    for layer in model.layers:
-        shapes = [weight.shape for weight in layer.weights]
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([generator.uniform(0.5, 1.5, shape) for shape in shapes])
-        elif shapes:
-            fan_in = np.prod(layer.kernel.shape[:3])
-            layer.set_weights([generator.normal(0, fan_in**-0.5, shape) for shape in shapes])
-    return model
+# Black in each channel, and the width of a gray level, by the formulas of Keras's documentation.
+TF = ([-1, -1, -1], [1 / 127.5] * 3)
+CAFFE = ([-103.939, -116.779, -123.68], [1, 1, 1])  # blue, green, red
+TORCH = (
+    [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+    [1 / 255 / 0.229, 1 / 255 / 0.224, 1 / 255 / 0.225],
+)
+SCALING = {
+    "mobilenet-v1": TF,
+    "mobilenet-v2": TF,
+    "inception-v3": TF,
+    "vgg-19": CAFFE,
+    "resnet-50": CAFFE,
+    "resnet-152": CAFFE,
+    "densenet-121": TORCH,
+}
 
 
 def gray_pixels(size: int) -> np.ndarray:
@@ -44,9 +40,15 @@ def gray_pixels(size: int) -> np.ndarray:
 
 def preprocessed(name: str, gray: np.ndarray) -> np.ndarray:
     """Keras's preprocessing of the images in three equal channels."""
-    module = build.NETWORKS[name].application.split(".")[0]
+    module = NETWORKS[name].application.split(".")[0]
     color = np.repeat(gray, 3, axis=-1).astype(np.float32)
     return getattr(keras.applications, module).preprocess_input(color)
+
+
+def first_maps(model: keras.Model) -> Any:
+    """The output of the first convolution, where no later layer can hide a difference."""
+    layers = (layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    return next(layers).output
 
 
 def feature_maps(model: keras.Model) -> Any:
@@ -57,100 +59,78 @@ def features(model: keras.Model, gray: np.ndarray) -> np.ndarray:
     return ops.convert_to_numpy(keras.Model(model.input, feature_maps(model))(gray))
 
 
-@pytest.mark.parametrize("name", EVERY_NETWORK)
-def test_gray_features_are_the_color_networks_own(name, monkeypatch):
+def pair(name: str, folder: Path) -> tuple[keras.Model, keras.Model]:
+    """A color network and the gray one with the same weights, read from a file."""
+    color, size = color_network(name), NETWORKS[name].minimum_size
+    path = write_weights(color, folder / "color.h5")
+    return color, build.build_network(name, size, seed=0, weights=path)
+
+
+@pytest.mark.parametrize("name", slow_if_large(PRETRAINED))
+def test_gray_features_and_gradients_are_the_color_networks_own(name, tmp_path):
     """With Keras's preprocessing of each network, border included."""
-    size = build.NETWORKS[name].minimum_size
-    color = color_network(name, size)
-    monkeypatch.setattr(imagenet_weights, "_color_network", lambda *_: color)
-    gray = build.build(name, size, seed=0, weights="imagenet")
-    # Right after the first convolution, where nothing can hide a difference, and at the end.
-    ends = [
-        [imagenet_weights.first_convolution(model).output, last]
-        for model, last in ((color, color.outputs[0]), (gray, feature_maps(gray)))
-    ]
-    wanted = keras.Model(color.inputs[0], ends[0])(preprocessed(name, gray_pixels(size)))
-    received = keras.Model(gray.input, ends[1])(gray_pixels(size))
-    for one, other, tolerance in zip(received, wanted, (2e-6, 5e-5), strict=True):
-        one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
-        assert other.std() > 0
-        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+    color, gray = pair(name, tmp_path)
+    images = gray_pixels(NETWORKS[name].minimum_size)
+    ends = [first_maps(gray), feature_maps(gray)], [first_maps(color), color.outputs[0]]
+    received = keras.Model(gray.input, ends[0])(images)
+    wanted = keras.Model(color.inputs[0], ends[1])(preprocessed(name, images))
+    for one, other, tolerance in zip(received, wanted, (2e-6, 1e-5), strict=True):
+        assert_close(ops.convert_to_numpy(one), ops.convert_to_numpy(other), tolerance)
+
+    pooled = keras.layers.GlobalAveragePooling2D()(color.outputs[0])
+    classifier = keras.Model(color.inputs[0], gray.get_layer("logits")(pooled))
+    by_color, logits = backend.input_gradients(classifier, 4, preprocessed(name, images))
+    # The chain rule: a gray level moves all three channels.
+    by_gray = by_color @ np.array(SCALING[name][1])[:, np.newaxis]
+    gradients, gray_logits = backend.input_gradients(gray, 4, images)
+    assert_close(gray_logits, logits, 1e-5)
+    assert_close(gradients, by_gray, 1e-5)
 
 
-def test_the_gray_kernel_is_the_sum_over_channels(monkeypatch):
-    color = color_network("vgg-19", 32)
-    monkeypatch.setattr(imagenet_weights, "_color_network", lambda *_: color)
-    model = build.build("vgg-19", 32, seed=0, weights="imagenet")
-    received = np.asarray(imagenet_weights.first_convolution(model).kernel)
-    wanted = np.asarray(imagenet_weights.first_convolution(color).kernel).sum(axis=2, keepdims=True)
-    assert received.shape == (3, 3, 1, 64)
-    np.testing.assert_allclose(received, wanted, atol=1e-6)
+def assert_close(received: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
+    """Relative to the largest value."""
+    assert wanted.std() > 0
+    np.testing.assert_allclose(received, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
 
 
-def test_each_network_is_scaled_its_own_way():
-    """A black and a white pixel, by the formulas of "tf", "caffe" and "torch" preprocessing."""
-    ranges = {
-        "mobilenet-v1": (-1, 1),
-        "mobilenet-v2": (-1, 1),
-        "inception-v3": (-1, 1),
-        "vgg-19": (-114.799333, 255 - 114.799333),
-        "resnet-50": (-114.799333, 255 - 114.799333),
-        "resnet-152": (-114.799333, 255 - 114.799333),
-        # Means over channels of -mean / deviation and (1 - mean) / deviation.
-        "densenet-121": (
-            -(0.485 / 0.229 + 0.456 / 0.224 + 0.406 / 0.225) / 3,
-            (0.515 / 0.229 + 0.544 / 0.224 + 0.594 / 0.225) / 3,
-        ),
-    }
-    for name in PRETRAINED:
-        multiplier, offset = imagenet_weights.gray_scaling(build.NETWORKS[name])
-        assert (offset, 255 * multiplier + offset) == pytest.approx(ranges[name], abs=1e-5), name
-
-
-def test_the_offset_is_only_where_channels_differ():
-    for name, weights in (("mobilenet-v1", 0), ("vgg-19", 3 * 3 * 64)):
-        model = build.build(name, 32, seed=0, scaling="imagenet")
-        assert model.count_params() == build.NETWORKS[name].parameters + weights
+@pytest.mark.parametrize("name", ["vgg-19", "mobilenet-v1"])
+def test_every_weight_is_the_color_networks_own(name, tmp_path):
+    color, gray = pair(name, tmp_path)
+    *received, kernel, bias = gray.get_weights()
+    for one, other in zip(received, color.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert kernel.shape[1:] == bias.shape == (14,)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_the_offset_is_not_trained(policy):
-    image = keras.Input((4, 4, 1))
-    layer = imagenet_weights.OffsetConv2D(14, 3, padding="same", use_bias=False, dtype=policy)
-    pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(layer(image))
-    model = keras.Model(image, pooled)
-    generator = np.random.default_rng(7)
-    before = [generator.normal(size=(3, 3, 1, 14)).astype(np.float32) for _ in range(2)]
-    layer.set_weights(before)
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss=losses.binary_cross_entropy)
-    model.train_on_batch(generator.normal(size=(2, 4, 4, 1)), np.ones((2, 14)))
-    kernel, offset = layer.get_weights()
-    assert not np.isclose(kernel, before[0], rtol=1e-6).any()
-    np.testing.assert_array_equal(offset, before[1])
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_each_network_is_scaled_its_own_way(name, policy):
+    """A black, a gray and a white pixel, by the formulas of the three preprocessings."""
+    black, level = map(np.array, SCALING[name])
+    keras.config.set_dtype_policy(policy)
+    try:
+        image = keras.Input((1, 3, 1))
+        model = keras.Model(image, imagenet_weights.color_image(image, NETWORKS[name]))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    pixels = np.array([0, 200.25, 255], np.float32).reshape(1, 1, 3, 1)
+    received = ops.convert_to_numpy(model(pixels))[0, 0]
+    assert received.dtype == np.float32
+    wanted = black + np.array([[0], [200.25], [255]]) * level
+    np.testing.assert_allclose(received, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
 
 
-def test_offset_convolution_adds_the_answer_to_a_constant_image():
-    image = keras.Input((4, 4, 1))
-    layer = imagenet_weights.OffsetConv2D(1, 3, padding="same", use_bias=False)
-    model = keras.Model(image, layer(image))
-    layer.kernel.assign(np.zeros((3, 3, 1, 1)))
-    layer.offset_kernel.assign(np.full((3, 3, 1, 1), 0.5))
-    received = ops.convert_to_numpy(model(np.zeros((2, 4, 4, 1))))[..., 0]
-    # Half the number of taps that meet the image: 4 in a corner, 6 at a side, 9 inside.
-    side = [2, 3, 3, 2]
-    wanted = [side, [3, 4.5, 4.5, 3], [3, 4.5, 4.5, 3], side]
-    assert received.tolist() == [wanted, wanted]
-
-
-def test_offset_convolution_leaves_out_a_border_of_zeros():
-    image = keras.Input((4, 4, 1))
-    layer = imagenet_weights.OffsetConv2D(1, 3, border=1, use_bias=False)
-    model = keras.Model(image, layer(image))
-    layer.kernel.assign(np.zeros((3, 3, 1, 1)))
-    layer.offset_kernel.assign(np.ones((3, 3, 1, 1)))
-    assert ops.convert_to_numpy(model(np.zeros((1, 4, 4, 1)))).ravel().tolist() == [4] * 4
-    again = keras.Model.from_config(model.get_config())
-    assert again.layers[-1].border == 1
+def test_only_the_first_kernel_grows_by_the_color_channels():
+    for name, kernel in (("mobilenet-v1", 3 * 3 * 32), ("vgg-19", 3 * 3 * 64)):
+        model = build.build_network(name, 32, seed=0, scaling="imagenet")
+        assert model.count_params() == NETWORKS[name].parameters + 2 * kernel
+        fixed = sum(np.prod(weight.shape) for weight in model.non_trainable_weights)
+        statistics = [
+            layer.moving_mean.shape[0] + layer.moving_variance.shape[0]
+            for layer in model.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        assert fixed == sum(statistics)
 
 
 # -- Files --
@@ -158,9 +138,7 @@ def test_offset_convolution_leaves_out_a_border_of_zeros():
 
 @pytest.fixture
 def weights_file(tmp_path) -> Path:
-    path = tmp_path / "mobilenet_random_no_top.h5"
-    color_network("mobilenet-v1", 32).save(path)
-    return path
+    return write_weights(color_network("mobilenet-v1"), tmp_path / "mobilenet_random_no_top.h5")
 
 
 @pytest.fixture
@@ -177,21 +155,21 @@ def keras_home(tmp_path, monkeypatch) -> Path:
 
 
 def test_weights_can_come_from_a_file(weights_file):
-    model = build.build("mobilenet-v1", 32, seed=2, weights=weights_file)
-    color = color_network("mobilenet-v1", 32)
+    model = build.build_network("mobilenet-v1", 32, seed=2, weights=weights_file)
+    color = color_network("mobilenet-v1")
     wanted = ops.convert_to_numpy(color(preprocessed("mobilenet-v1", gray_pixels(32))))
     np.testing.assert_allclose(features(model, gray_pixels(32)), wanted, rtol=1e-4, atol=1e-5)
     # The classifier still comes from the seed.
-    plain = build.build("mobilenet-v1", 32, seed=2)
+    plain = build.build_network("mobilenet-v1", 32, seed=2, scaling="imagenet")
     np.testing.assert_array_equal(
         model.get_layer("logits").kernel, plain.get_layer("logits").kernel
     )
 
 
-def test_a_trained_model_can_be_filled_without_the_imagenet_file(weights_file, tmp_path):
-    model = build.build("mobilenet-v1", 32, seed=2, weights=weights_file)
+def test_trained_weights_do_not_need_the_imagenet_file(weights_file, tmp_path):
+    model = build.build_network("mobilenet-v1", 32, seed=2, weights=weights_file)
     model.save_weights(tmp_path / "trained.weights.h5")
-    again = build.build("mobilenet-v1", 32, seed=3, scaling="imagenet")
+    again = build.build_network("mobilenet-v1", 32, seed=3, scaling="imagenet")
     again.load_weights(tmp_path / "trained.weights.h5")
     images = gray_pixels(32)
     np.testing.assert_array_equal(
@@ -200,14 +178,17 @@ def test_a_trained_model_can_be_filled_without_the_imagenet_file(weights_file, t
 
 
 def test_weights_in_keras_own_folder_need_no_network(weights_file, keras_home):
-    weights_file.rename(keras_home / "models" / build.NETWORKS["mobilenet-v1"].weights_file)
-    model = build.build("mobilenet-v1", 32, seed=0, weights="imagenet")
+    weights_file.rename(keras_home / "models" / NETWORKS["mobilenet-v1"].weights_file)
+    model = build.build_network("mobilenet-v1", 32, seed=0, weights="imagenet")
+    wanted = color_network("mobilenet-v1").get_weights()
+    for one, other in zip(model.get_weights(), wanted, strict=False):
+        np.testing.assert_array_equal(one, other)
     assert features(model, gray_pixels(32)).std() > 0
 
 
-@pytest.mark.parametrize("name", EVERY_NETWORK)
+@pytest.mark.parametrize("name", slow_if_large(PRETRAINED))
 def test_without_a_network_the_error_says_the_way_out(name, keras_home, monkeypatch):
-    network, asked = build.NETWORKS[name], []
+    network, asked = NETWORKS[name], []
     get_file = keras.utils.get_file
 
     def spy(file_name: str, *arguments: Any, **options: Any) -> str:
@@ -227,23 +208,23 @@ def test_without_a_network_the_error_says_the_way_out(name, keras_home, monkeypa
 
 
 def test_a_missing_file_is_an_error():
-    with pytest.raises(FileNotFoundError, match=r"no file of weights at 'nowhere\.h5'"):
-        build.build("mobilenet-v1", 32, seed=0, weights="nowhere.h5")
+    with pytest.raises(FileNotFoundError, match=r"no weights file at 'nowhere\.h5'"):
+        build.build_network("mobilenet-v1", 32, seed=0, weights="nowhere.h5")
 
 
 def test_another_networks_file_is_an_error(tmp_path):
-    path = tmp_path / "other.h5"
-    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(path)
-    with pytest.raises(ValueError, match=r"other\.h5' does not hold the weights of MobileNet-v1"):
-        build.build("mobilenet-v1", 32, seed=0, weights=path)
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    path = write_weights(other, tmp_path / "other.h5")
+    with pytest.raises(ValueError, match=r"other\.h5' does not contain the weights of Mobile"):
+        build.build_network("mobilenet-v1", 32, seed=0, weights=path)
 
 
-def test_resnet_32_has_none():
+def test_resnet_32_has_no_imagenet_weights():
     for options in ({"weights": "imagenet"}, {"scaling": "imagenet"}):
         with pytest.raises(ValueError, match="ResNet-32 has no ImageNet weights"):
-            build.build("resnet-32", 32, seed=0, **options)
+            build.build_network("resnet-32", 32, seed=0, **options)
 
 
 def test_imagenet_weights_refuse_another_scaling():
     with pytest.raises(ValueError, match=r"expect their own scaling.* received 'unit'"):
-        build.build("mobilenet-v1", 32, seed=0, weights="imagenet", scaling="unit")
+        build.build_network("mobilenet-v1", 32, seed=0, weights="imagenet", scaling="unit")

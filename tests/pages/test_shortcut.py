@@ -124,7 +124,7 @@ def test_the_summary_by_hand():
 
 def test_panels_show_the_tube_and_say_what_it_does():
     test = few()
-    models = {"one": build.build("resnet-32", 32, seed=0)}
+    models = {"one": build.build_network("resnet-32", 32, seed=0)}
     plain, mapped = shortcut.panels(models, test, 2, FINDING, "gradient", saliency.Settings())
     np.testing.assert_array_equal(plain.image, test.tubed[2])
     np.testing.assert_array_equal(mapped.mask, test.masks[2])
@@ -152,7 +152,7 @@ def test_training_touches_the_finding_alone_and_repeats():
     for one, two in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, two)
     kernel = models[0].get_layer("logits").get_weights()[0]
-    before = build.build("resnet-32", 32, seed=4).get_layer("logits").get_weights()[0]
+    before = build.build_network("resnet-32", 32, seed=4).get_layer("logits").get_weights()[0]
     others = np.arange(14) != finding_index(FINDING)
     np.testing.assert_array_equal(kernel[:, others], before[:, others])
     assert (kernel[:, ~others] != before[:, ~others]).any()

@@ -57,7 +57,7 @@ def maps() -> dict[str, np.ndarray]:
     """Every map of every network on the backend that runs, in float32 and computed in float64."""
     found = {}
     for network in NETWORKS:
-        model = with_statistics(build.build(network, SIZE, seed=1))
+        model = with_statistics(build.build_network(network, SIZE, seed=1))
         for name, count in {**ONE_PASS, **MANY_PASSES}.items():
             for settings in (SETTINGS, DOUBLE):
                 found[f"{network} {name} {settings.precision}"] = saliency.compute(

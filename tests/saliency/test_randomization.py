@@ -22,7 +22,7 @@ def pretended_training(model: keras.Model) -> keras.Model:
 
 
 def test_the_cascade_randomizes_from_the_top_down():
-    model = pretended_training(build.build("resnet-32", 32, seed=0))
+    model = pretended_training(build.build_network("resnet-32", 32, seed=0))
     trained = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     names = list(trained)
     shares = []
@@ -44,15 +44,15 @@ def test_the_cascade_randomizes_from_the_top_down():
 
 
 def test_random_weights_are_those_of_the_generator():
-    model = pretended_training(build.build("resnet-32", 32, seed=0))
+    model = pretended_training(build.build_network("resnet-32", 32, seed=0))
     *_, (_, _, mixed) = randomization.cascade(model, np.random.default_rng(6), stages=2)
-    fresh = build.build("resnet-32", 32, seed=6)
+    fresh = build.build_network("resnet-32", 32, seed=6)
     for one, two in zip(mixed.get_weights(), fresh.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_maps_of_a_randomized_network_differ():
-    model = pretended_training(build.build("resnet-32", 32, seed=0))
+    model = pretended_training(build.build_network("resnet-32", 32, seed=0))
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8)
     before = saliency.gradient(model, "Mass", images)
     *_, (_, _, mixed) = randomization.cascade(model, np.random.default_rng(6), stages=2)

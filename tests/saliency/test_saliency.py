@@ -341,7 +341,7 @@ def test_a_constant_image_has_no_range_and_so_no_noise():
 
 @pytest.mark.parametrize("name", ["resnet-32", "mobilenet-v1"])
 def test_cam_plus_bias_is_the_logit(name):
-    model = build.build(name, 64, seed=0)
+    model = build.build_network(name, 64, seed=0)
     bias = np.arange(14, dtype=np.float32)
     kernel = model.get_layer("logits").get_weights()[0]
     model.get_layer("logits").set_weights([kernel, bias])
@@ -382,7 +382,7 @@ def test_images_that_a_network_cannot_take_are_refused():
     with pytest.raises(ValueError, match="unknown saliency method 'lime'; allowed: gradient"):
         saliency.compute("lime", model, "Mass", noise(2, 17, 17))
     with pytest.raises(ValueError, match=r"at least 75 pixels a side, received 64"):
-        build.build("inception-v3", 64, seed=0)
+        build.build_network("inception-v3", 64, seed=0)
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_a_map():

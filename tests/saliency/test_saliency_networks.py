@@ -30,7 +30,7 @@ NETWORKS = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []
 
 @functools.cache
 def smallest(name: str) -> keras.Model:
-    return build.build(name, build.NETWORKS[name].minimum_size, seed=0)
+    return build.build_network(name, build.NETWORKS[name].minimum_size, seed=0)
 
 
 def pixels(model: keras.Model) -> np.ndarray:
