@@ -20,9 +20,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from chestkd import saliency
 from chestkd.findings import FINDINGS
 from chestkd.networks import backend
+from chestkd.saliency.cam import class_activations
+from chestkd.saliency.gradient import gradient
+from chestkd.saliency.guided_backpropagation import guided_backpropagation
+from chestkd.saliency.integrated_gradients import integrated_gradients
+from chestkd.saliency.logit import Logit
+from chestkd.saliency.methods import METHODS, Settings, compute
 
 FINDING = FINDINGS[4]
 INDEX = 4
@@ -62,16 +67,16 @@ def against_captum() -> Differences:
     """Gradient, guided backpropagation, integrated gradients of 64 steps, CAM as its Grad-CAM."""
     arrays, model = captum_arrays(), network()
     images = arrays["images"]
-    integrated = saliency.integrated_gradients(model, FINDING, images, steps=64, tolerance=None)
+    integrated = integrated_gradients(Logit(model, FINDING), images, steps=64, tolerance=None)
     # Grad-CAM weighs by the mean gradient, CAM's weight over the 8 x 8 pixels of the map.
     ours = {
-        "gradient": (saliency.gradient(model, FINDING, images), "gradient"),
+        "gradient": (gradient(Logit(model, FINDING), images), "gradient"),
         "guided-backpropagation": (
-            saliency.guided_backpropagation(model, FINDING, images),
+            guided_backpropagation(Logit(model, FINDING), images),
             "guided",
         ),
         "integrated-gradients": (integrated.maps, "integrated"),
-        "cam": (saliency.class_activations(model, FINDING, images) / 64, "grad_cam"),
+        "cam": (class_activations(Logit(model, FINDING), images) / 64, "grad_cam"),
     }
     return {
         (name, "captum"): largest_difference(maps, arrays[theirs])
@@ -98,8 +103,8 @@ def against_pair() -> Differences:
         with our_noise(len(images)):
             return np.stack([explain(image, _pair_call(model), **options) for image in images])
 
-    ours = partial(saliency.compute, finding=FINDING, images=images)
-    steps = saliency.Settings(steps=64, samples=SAMPLES, sigma=SIGMA, seed=SEED)
+    ours = partial(compute, finding=FINDING, images=images)
+    steps = Settings(steps=64, samples=SAMPLES, sigma=SIGMA, seed=SEED)
     pairs = {
         "gradient": (ours("gradient", relu), theirs(gradient.GetMask, relu)),
         "smoothgrad": (
@@ -135,7 +140,7 @@ def against_tf_keras_vis() -> Differences:
     def theirs(explain: Callable, **options: object) -> np.ndarray:
         return np.asarray(explain(score, images[..., None], **options))[..., 0]
 
-    ours = partial(saliency.compute, model=model, finding=FINDING, images=images)
+    ours = partial(compute, model=model, finding=FINDING, images=images)
     # It draws the noise of all images at once, sample by sample.
     with our_noise(len(images), together=True):
         smoothed = theirs(Saliency(model), smooth_samples=SAMPLES, smooth_noise=SIGMA, **signed)
@@ -147,7 +152,7 @@ def against_tf_keras_vis() -> Differences:
         expand_cam=False,
         normalize_cam=False,
     )
-    settings = saliency.Settings(samples=SAMPLES, sigma=SIGMA, seed=SEED)
+    settings = Settings(samples=SAMPLES, sigma=SIGMA, seed=SEED)
     pairs = {
         "gradient": (ours("gradient"), theirs(Saliency(model), **signed)),
         "guided-backpropagation": (
@@ -156,7 +161,7 @@ def against_tf_keras_vis() -> Differences:
         ),
         "smoothgrad": (ours("smoothgrad", settings=settings), smoothed),
         "cam": (
-            np.maximum(saliency.class_activations(model, FINDING, images), 0) / 64,
+            np.maximum(class_activations(Logit(model, FINDING), images), 0) / 64,
             np.asarray(grad_cam),
         ),
     }
@@ -225,7 +230,7 @@ def main() -> None:
             f"{found[name, library]:.1e}" if (name, library) in found else "-"
             for library in LIBRARIES
         ]
-        print(f"{saliency.METHODS[name].title:36}" + "".join(f"{cell:>14}" for cell in cells))
+        print(f"{METHODS[name].title:36}" + "".join(f"{cell:>14}" for cell in cells))
     worst = max(found.values())
     verdict = "all agree" if worst < TOLERANCE else "THEY DO NOT AGREE"
     print(f"worst {worst:.1e}, {verdict} to {TOLERANCE:.0e}")

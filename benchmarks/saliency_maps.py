@@ -19,10 +19,10 @@ import keras
 import numpy as np
 import tqdm
 
-from chestkd import saliency
 from chestkd.findings import finding_index
 from chestkd.networks import backend, build
-from chestkd.saliency.batching import batch_size, bytes_per_image
+from chestkd.saliency.logit import Logit, bytes_per_image
+from chestkd.saliency.methods import METHODS, Settings, compute
 
 FINDING = "Mass"
 INDEX = finding_index(FINDING)
@@ -35,9 +35,9 @@ Explain = Callable[[np.ndarray], np.ndarray]
 
 def ours(model: keras.Model, samples: int, steps: int, memory: int) -> dict[str, Explain]:
     """The library's own functions, by the title of the row."""
-    settings = saliency.Settings(samples=samples, steps=steps, sigma=SIGMA)
+    settings = Settings(samples=samples, steps=steps, sigma=SIGMA)
     return {
-        saliency.METHODS[name].title: lambda images, name=name: saliency.compute(
+        METHODS[name].title: lambda images, name=name: compute(
             name, model, FINDING, images, settings, memory=memory
         )
         for name in (
@@ -115,6 +115,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="(?s).*The structure of `inputs`")
     memory = int(arguments.memory * 2**30)
     model = build.build_network(arguments.network, arguments.size, seed=0)
+    batch = Logit(model, FINDING, memory).batch_size
     images = np.random.default_rng(0).integers(
         0, 256, (arguments.images, arguments.size, arguments.size), np.uint8
     )
@@ -133,7 +134,7 @@ def main() -> None:
                 assert maps.shape == images.shape
     print(
         f"{arguments.network} at {arguments.size} px, {len(images)} images, {arguments.samples} "
-        f"samples, {arguments.steps} steps; batches of up to {batch_size(model, memory)} "
+        f"samples, {arguments.steps} steps; batches of up to {batch} "
         f"({bytes_per_image(model) / 2**20:.0f} MiB an image); maps/s"
     )
     print(f"{'':34}{'ours':>10}{'PAIR':>10}{'tf-keras-vis':>14}{'faster than':>22}")

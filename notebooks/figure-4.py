@@ -44,9 +44,9 @@ from functools import partial
 
 from IPython.display import Markdown, display
 
-from chestkd import saliency
 from chestkd.pages import figure_4
 from chestkd.pages.parameters import check_parameters, images_by_finding, names
+from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study.explained_network import (
     explained_network,
     least_confident,
@@ -64,8 +64,8 @@ gallery = partial(
     figure_4.gallery,
     explained,
     study.prepared.dataset,
-    methods=names(methods, tuple(saliency.METHODS)),
-    settings=saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed),
+    methods=names(methods, tuple(METHODS)),
+    settings=Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed),
     memory=int(memory * 2**30),
     source=study.caption(runs=1),
 )

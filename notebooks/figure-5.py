@@ -52,12 +52,12 @@ from functools import partial
 
 from IPython.display import Markdown, display
 
-from chestkd import saliency
 from chestkd.data.splits import SplitError
 from chestkd.evaluation import marked_regions
 from chestkd.findings import BOXED_FINDINGS
 from chestkd.pages import figure_5
 from chestkd.pages.parameters import check_parameters, images_by_finding, names
+from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study.explained_network import explained_network
 from chestkd.study.study import open_study
 
@@ -65,7 +65,7 @@ check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 chosen_findings = names(findings) or list(BOXED_FINDINGS)
 given = images_by_finding(images, chosen_findings)
-names(f"{cam_method}, {method}", tuple(saliency.METHODS))
+names(f"{cam_method}, {method}", tuple(METHODS))
 explained = explained_network(study, network, size=size)
 cam_explained = explained_network(study, cam_network, again=explained, size=size)
 columns = figure_5.Column(cam_explained, cam_method), figure_5.Column(explained, method)
@@ -82,7 +82,7 @@ gallery = partial(
     figure_5.gallery,
     findings=chosen_findings,
     columns=columns,
-    settings=saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed),
+    settings=Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed),
     memory=int(memory * 2**30),
     source=study.caption(runs=len({explained.run.id, cam_explained.run.id})),
 )

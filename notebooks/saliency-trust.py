@@ -43,7 +43,6 @@ memory: float = 2.0  # GiB for the activations of one batch
 import numpy as np
 from IPython.display import Markdown, display
 
-from chestkd import saliency
 from chestkd.data.splits import SplitError
 from chestkd.evaluation import localization_tables, marked_regions
 from chestkd.evaluation.localization import OVERLAPS
@@ -51,14 +50,15 @@ from chestkd.findings import FINDINGS, readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import claim_11, html, saliency_trust
 from chestkd.pages.parameters import check_parameters, names
+from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study.explained_network import base_runs, explained_network
 from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-chosen_methods = names(methods, tuple(saliency.METHODS))
-titles = {name: saliency.METHODS[name].title for name in chosen_methods}
-settings = saliency.Settings(samples=samples, steps=steps, sigma=sigma, seed=seed)
+chosen_methods = names(methods, tuple(METHODS))
+titles = {name: METHODS[name].title for name in chosen_methods}
+settings = Settings(samples=samples, steps=steps, sigma=sigma, seed=seed)
 budget = int(memory * 2**30)
 explained = explained_network(study, network)
 source = study.caption(runs=1)

@@ -46,19 +46,20 @@ from functools import partial
 import numpy as np
 from IPython.display import Markdown
 
-from chestkd import saliency, workspace
+from chestkd import workspace
 from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, shortcut
 from chestkd.pages.parameters import check_parameters, names
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
+from chestkd.saliency.methods import METHODS, Settings
 
 check_parameters()
-chosen_methods = names(methods, tuple(saliency.METHODS))
+chosen_methods = names(methods, tuple(METHODS))
 if drawn_method not in chosen_methods:
     raise ValueError(f"drawn_method must be one of methods, received {drawn_method!r}")
-settings = saliency.Settings(samples=samples, steps=steps, seed=seed)
+settings = Settings(samples=samples, steps=steps, seed=seed)
 specification = PhantomSpecification(
     images=40 * max(images, test_images),  # of which most are PA views or further visits
     size=size,
@@ -177,7 +178,7 @@ gallery(
 # %% tags=["hide-input"]
 fooled = tube_evidence[
     (tube_evidence["network"] == "with tubes")
-    & (tube_evidence["method"] == saliency.METHODS[drawn_method].title)
+    & (tube_evidence["method"] == METHODS[drawn_method].title)
 ]
 gallery(
     candidates[fooled["share"].to_numpy().argsort()[:shown]],

@@ -18,11 +18,11 @@ class Term:
     """
 
     weight: str
-    # "BCE" and "H": binary and softmax cross-entropy; "KL": the divergence of the same kind.
+    #: "BCE" and "H": binary and softmax cross-entropy; "KL": the divergence of the same kind.
     distance: str
-    # What the student is compared with: "y", or "t/T".
+    #: What the student is compared with: "y", or "t/T".
     target: str
-    # "s", or "s/T".
+    #: "s", or "s/T".
     prediction: str
 
     @property
@@ -55,7 +55,7 @@ class Term:
 class Formula:
     """A loss as the sum of its terms."""
 
-    # As tables and figures name it.
+    #: As tables and figures name it.
     title: str
     terms: tuple[Term, ...]
 

@@ -14,11 +14,11 @@ class RunName:
     """
 
     strategy: str
-    # The network that is trained.
+    #: The network that is trained.
     network: str
-    # The network whose base run teaches it; for self-training the network itself.
+    #: The network whose base run teaches it; for self-training the network itself.
     teacher: str | None = None
-    # The split, where it is not the one that all runs share: "image-wise", to measure its leak.
+    #: The split, where it is not the one that all runs share: "image-wise", to measure its leak.
     split: str | None = None
 
     def __post_init__(self) -> None:

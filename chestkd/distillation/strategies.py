@@ -12,17 +12,17 @@ Role = Literal["student", "teacher"]
 class Strategy:
     """One strategy for a pair of networks, called student and teacher after their size."""
 
-    # As headings print it.
+    #: As headings print it.
     title: str
-    # The panel of Fig. 2.
+    #: The panel of Fig. 2.
     panel: str
-    # Whose test AUC the strategy is judged by: the network that is trained last.
+    #: Whose test AUC the strategy is judged by: the network that is trained last.
     taught: Role
-    # Whose outputs it learns from, besides the labels; None: the labels alone.
+    #: Whose outputs it learns from, besides the labels; None: the labels alone.
     by: Role | None
-    # Whether the teacher was stopped a quarter of the way through its own training.
+    #: Whether the teacher was stopped a quarter of the way through its own training.
     defective: bool
-    # One sentence for readers.
+    #: One sentence for readers.
     meaning: str
 
 

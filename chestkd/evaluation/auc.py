@@ -45,8 +45,8 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 class Resamples:
     """How often each of P patients, and so each of N images, counts in each of R resamples."""
 
-    counts: np.ndarray  # (R, P) int16, each row adds up to P
-    patient: np.ndarray  # (N,) int64, the column of `counts` of an image's patient
+    counts: np.ndarray  #: (R, P) int16, each row adds up to P
+    patient: np.ndarray  #: (N,) int64, the column of `counts` of an image's patient
 
     @classmethod
     def draw(cls, patients: np.ndarray, resamples: int, seed: int = 0) -> "Resamples":

@@ -36,7 +36,7 @@ class Measured:
     """A number, and the same number under R resamples; two are combined resample by resample."""
 
     value: float
-    # (R,), NaN where a resample leaves it undefined; entry r is the same resample for all numbers.
+    #: (R,), NaN where a resample leaves it undefined; entry r is the same resample for all numbers.
     resampled: np.ndarray
 
     def __post_init__(self) -> None:

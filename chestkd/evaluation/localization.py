@@ -39,13 +39,13 @@ _EIGHT_NEIGHBORS = np.ones((3, 3))
 class Region:
     """Where one finding is marked in one image."""
 
-    # Row of the prepared data set.
+    #: Row of the prepared data set.
     row: int
     patient: int
     finding: str
-    # (H, W) bool, with at least one pixel set.
+    #: (H, W) bool, with at least one pixel set.
     mask: np.ndarray
-    # (K, 4) float64: x, y (upper left corner), width, height in pixels of the mask.
+    #: (K, 4) float64: x, y (upper left corner), width, height in pixels of the mask.
     boxes: np.ndarray
 
 

@@ -9,20 +9,20 @@ from types import MappingProxyType
 class Architecture:
     """What is known about a network before it is built."""
 
-    # The name in tables and figures.
+    #: The name in tables and figures.
     title: str
-    # Side of the smallest input image, in pixels.
+    #: Side of the smallest input image, in pixels.
     minimum_size: int
-    # Side of the input that the network was designed for, in pixels.
+    #: Side of the input that the network was designed for, in pixels.
     native_size: int
-    # With one channel in and 14 logits out; batch statistics count, too.
+    #: With one channel in and 14 logits out; batch statistics count, too.
     parameters: int
-    # Its function in `keras.applications`, as "module.function"; None: `builder` builds it.
+    #: Its function in `keras.applications`, as "module.function"; None: `builder` builds it.
     application: str | None
-    # Keras's file of ImageNet weights, in its folder `models`; None: there is none.
+    #: Keras's file of ImageNet weights, in its folder `models`; None: there is none.
     weights_file: str | None
-    # A function of this project, as "module:function", from the scaled image (N, H, W, 1) to the
-    # last map (N, h, w, channels), both Keras tensors.
+    #: A function of this project, as "module:function", from the scaled image (N, H, W, 1) to the
+    #: last map (N, h, w, channels), both Keras tensors.
     builder: str | None = None
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from IPython.display import HTML
 
-from chestkd import saliency
 from chestkd.data.dataset import Dataset
 from chestkd.findings import readable
 from chestkd.pages.map_panels import map_panel, radiograph_panel, switcher
+from chestkd.saliency.methods import Settings
 from chestkd.study.explained_network import Explained
 
 
@@ -16,7 +16,7 @@ def gallery(
     dataset: Dataset,
     rows: Mapping[str, int | None],
     methods: Sequence[str],
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     memory: int,
     name: str,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from IPython.display import HTML
 
-from chestkd import saliency
 from chestkd.evaluation.localization import Region
 from chestkd.findings import readable
 from chestkd.pages.map_panels import map_panel, switcher
+from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study.explained_network import Explained, row_of
 from chestkd.study.study import Study
 
@@ -24,7 +24,7 @@ class Column:
     @property
     def title(self) -> str:
         """The method and the network: "CAM of DenseNet-121"."""
-        return f"{saliency.METHODS[self.method].title} of {self.explained.title}"
+        return f"{METHODS[self.method].title} of {self.explained.title}"
 
 
 def by_probability(
@@ -61,7 +61,7 @@ def gallery(
     regions: Sequence[Region],
     findings: Sequence[str],
     columns: tuple[Column, Column],
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     memory: int,
     name: str,

@@ -15,11 +15,11 @@ import numpy as np
 from IPython.display import HTML
 from PIL import Image
 
-from chestkd import saliency
 from chestkd.data.dataset import Dataset
 from chestkd.evaluation.localization import Region, evidence, score
 from chestkd.findings import decode, readable
-from chestkd.saliency.batching import DEFAULT_MEMORY
+from chestkd.saliency.logit import DEFAULT_MEMORY
+from chestkd.saliency.methods import METHODS, Settings, compute
 from chestkd.study.explained_network import Explained
 
 # The share of the pixels that may be brighter than the top of the color scale.
@@ -64,16 +64,14 @@ def map_panel(
     row: int,
     finding: str,
     method_name: str,
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     region: Region | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Panel:
     """A map of one image; with a region, its boxes and how well the map points at it."""
-    image, method = explained.images[row], saliency.METHODS[method_name]
-    maps = saliency.compute(
-        method_name, explained.model, finding, image[None], settings, memory=memory
-    )
+    image, method = explained.images[row], METHODS[method_name]
+    maps = compute(method_name, explained.model, finding, image[None], settings, memory=memory)
     sharp = evidence(maps, method.evidence, blur=0)[0]
     notes = [_predicted(explained, row, finding)]
     if np.ptp(sharp) == 0:

@@ -33,7 +33,7 @@ class RunPage:
     study: Study
     planned: PlannedRun
     run: Run
-    # Title to run: the same network's base run, then the teacher; none for a base run.
+    #: Title to run: the same network's base run, then the teacher; none for a base run.
     references: Mapping[str, Run]
 
     @property

@@ -10,14 +10,15 @@ import seaborn as sns
 import tqdm
 from matplotlib.figure import Figure
 
-from chestkd import saliency
 from chestkd.evaluation import localization
 from chestkd.evaluation.auc import MEAN
 from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import MEASURES, OVERLAPS, Region, evidence
 from chestkd.evaluation.localization_tables import localization_difference
 from chestkd.saliency import randomization
-from chestkd.saliency.batching import DEFAULT_MEMORY
+from chestkd.saliency.integrated_gradients import integrated_gradients
+from chestkd.saliency.logit import DEFAULT_MEMORY, Logit
+from chestkd.saliency.methods import METHODS, Settings, compute
 from chestkd.study.explained_network import Explained
 
 CENTER, RANDOM = "center", "random"
@@ -36,12 +37,12 @@ def completeness(
 ) -> pd.DataFrame:
     """How far integrated gradients are from adding up: columns steps, image, error.
 
-    One row for each number of steps and image (N, H, W); `error` as in `saliency.Integrated`.
+    One row for each number of steps and image (N, H, W); `error` as in `Integrated`.
     """
     rows = []
     for count in steps:
-        integrated = saliency.integrated_gradients(
-            model, finding, images, baseline=baseline, steps=count, tolerance=None, memory=memory
+        integrated = integrated_gradients(
+            Logit(model, finding, memory), images, baseline=baseline, steps=count, tolerance=None
         )
         rows += [(count, image, error) for image, error in enumerate(integrated.errors)]
     return pd.DataFrame(rows, columns=["steps", "image", "error"])
@@ -71,7 +72,7 @@ def randomized(
     finding: str,
     images: np.ndarray,
     methods: Sequence[str],
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     stages: int,
     generator: np.random.Generator,
@@ -86,8 +87,8 @@ def randomized(
     """
 
     def maps(network: keras.Model, name: str) -> np.ndarray:
-        signed = saliency.compute(name, network, finding, images, settings, memory=memory)
-        return evidence(signed, saliency.METHODS[name].evidence, blur=0)
+        signed = compute(name, network, finding, images, settings, memory=memory)
+        return evidence(signed, METHODS[name].evidence, blur=0)
 
     before = {name: maps(model, name) for name in methods}
     cascade = randomization.cascade(model, generator, stages)
@@ -142,7 +143,7 @@ def localized(
     explained: Explained,
     regions: list[Region],
     methods: Sequence[str],
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     generator: np.random.Generator,
     memory: int = DEFAULT_MEMORY,
@@ -156,15 +157,13 @@ def localized(
         by_finding.setdefault(region.finding, []).append(index)
     scores = {}
     for name in methods:
-        method = saliency.METHODS[name]
+        method = METHODS[name]
         maps = np.empty((len(regions), explained.size, explained.size), np.float32)
         for finding, chosen in tqdm.tqdm(
             by_finding.items(), desc=method.title, disable=not progress
         ):
             images = explained.images[[regions[index].row for index in chosen]]
-            maps[chosen] = saliency.compute(
-                name, explained.model, finding, images, settings, memory=memory
-            )
+            maps[chosen] = compute(name, explained.model, finding, images, settings, memory=memory)
         scores[method.title] = localization.score_maps(maps, method.evidence, regions)
     scores[CENTER] = localization.score_center(regions)
     scores[RANDOM] = localization.score_random(regions, generator)

@@ -14,7 +14,6 @@ import tqdm
 from IPython.display import HTML
 from scipy.stats import mannwhitneyu
 
-from chestkd import saliency
 from chestkd.evaluation.auc import Resamples
 from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import energy, evidence, pointing
@@ -22,7 +21,8 @@ from chestkd.findings import FINDINGS, finding_index
 from chestkd.networks import build
 from chestkd.pages.map_panels import Panel, switcher
 from chestkd.phantom.planted_tube import Radiographs
-from chestkd.saliency.batching import DEFAULT_MEMORY
+from chestkd.saliency.logit import DEFAULT_MEMORY
+from chestkd.saliency.methods import METHODS, Settings, compute
 from chestkd.training.batches import EpochBatches, predict_logits
 
 _RATE, _BATCH = 1e-3, 16
@@ -107,7 +107,7 @@ def tube_evidence(
     patients: np.ndarray,
     finding: str,
     methods: Sequence[str],
-    settings: saliency.Settings,
+    settings: Settings,
     *,
     memory: int = DEFAULT_MEMORY,
     progress: bool = False,
@@ -121,8 +121,8 @@ def tube_evidence(
     tables = []
     pairs = [(title, name) for title in models for name in methods]
     for title, name in tqdm.tqdm(pairs, desc="maps", disable=not progress):
-        method = saliency.METHODS[name]
-        maps = saliency.compute(name, models[title], finding, images, settings, memory=memory)
+        method = METHODS[name]
+        maps = compute(name, models[title], finding, images, settings, memory=memory)
         strength = evidence(maps, method.evidence, blur=0)
         columns = {
             "network": title,
@@ -176,7 +176,7 @@ def gallery(
     rows: Sequence[int],
     finding: str,
     method_name: str,
-    settings: saliency.Settings,
+    settings: Settings,
     **labels: str,
 ) -> HTML:
     """A row for each radiograph: itself, and one map a network.
@@ -194,14 +194,14 @@ def panels(
     row: int,
     finding: str,
     method_name: str,
-    settings: saliency.Settings,
+    settings: Settings,
 ) -> list[Panel]:
     """One radiograph with its tube outlined, and a map of it for each network."""
     image, mask = test.tubed[row], test.masks[row]
-    method = saliency.METHODS[method_name]
+    method = METHODS[method_name]
     pictures = [Panel(f"patient {test.patients[row]}\nradiograph", "", image, mask=mask)]
     for title, model in models.items():
-        maps = saliency.compute(method_name, model, finding, image[None], settings)
+        maps = compute(method_name, model, finding, image[None], settings)
         strength = evidence(maps, method.evidence, blur=0)[0]
         with_tube, without = (
             1 / (1 + np.exp(-float(logits(model, pixels[row : row + 1], finding)[0])))

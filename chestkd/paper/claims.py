@@ -58,9 +58,9 @@ class Part:
     """Comparisons that are judged together."""
 
     comparisons: tuple[Comparison, ...]
-    # The effects that are in line with the claim.
+    #: The effects that are in line with the claim.
     expected: EffectRange = ABOVE_ZERO
-    # "mean": the mean effect decides. "every": all effects must be as expected.
+    #: "mean": the mean effect decides. "every": all effects must be as expected.
     rule: Literal["mean", "every"] = "mean"
     name: str = ALL
 
@@ -71,12 +71,12 @@ class Claim:
 
     id: str
     statement: str
-    # What the paper bases it on.
+    #: What the paper bases it on.
     source: str
-    # What is measured, in which unit.
+    #: What is measured, in which unit.
     measure: str
     parts: tuple[Part, ...]
-    # What the effect of a comparison is.
+    #: What the effect of a comparison is.
     kind: Literal["difference", "ratio"] = "difference"
 
     @property

@@ -22,7 +22,7 @@ class Convolution:
     kernel: int
     inputs: int
     outputs: int
-    # Side of its output map in pixels.
+    #: Side of its output map in pixels.
     side: int
 
     @property

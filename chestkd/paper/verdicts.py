@@ -44,11 +44,11 @@ class Outcome:
     claim: Claim
     part: Part
     verdict: Verdict
-    # The mean effect, or under the rule "every" the smallest one; NaN where nothing was run.
+    #: The mean effect, or under the rule "every" the smallest one; NaN where nothing was run.
     effect: float
     low: float
     high: float
-    # Comparisons that were run, and how many of their effects are as expected.
+    #: Comparisons that were run, and how many of their effects are as expected.
     compared: int
     as_expected: int
     missing: tuple[Comparison, ...]

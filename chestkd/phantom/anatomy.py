@@ -16,47 +16,47 @@ class Anatomy:
     """The numbers from which every layer is computed."""
 
     female: bool
-    # Half-width of the rib cage inside, at its widest.
+    #: Half-width of the rib cage inside, at its widest.
     half_width: float
-    # Height (y) of the lung apex and of the two diaphragm domes (right, left).
+    #: Height (y) of the lung apex and of the two diaphragm domes (right, left).
     apex: float
     domes: tuple[float, float]
-    # How far the costophrenic angle lies below the dome: small means a flat diaphragm.
+    #: How far the costophrenic angle lies below the dome: small means a flat diaphragm.
     dome_height: float
-    # Heart width over the inner width of the chest.
+    #: Heart width over the inner width of the chest.
     cardiothoracic_ratio: float
-    # Roundness of the left ventricle: low is a steep heart, high one that lies flat.
+    #: Roundness of the left ventricle: low is a steep heart, high one that lies flat.
     heart_roundness: float
-    # Size of the aortic knob, and how far the descending aorta bulges (grows with age).
+    #: Size of the aortic knob, and how far the descending aorta bulges (grows with age).
     aortic_knob: float
-    # Soft tissue around the rib cage: width beyond the ribs, and its thickness.
+    #: Soft tissue around the rib cage: width beyond the ribs, and its thickness.
     fat: float
     breast: float
     breast_height: float
-    # Ribs: spacing, slope, strength.
+    #: Ribs: spacing, slope, strength.
     rib_spacing: float
     rib_slope: float
     bone: float
-    # Sideways bend of the spine, and its phase.
+    #: Sideways bend of the spine, and its phase.
     scoliosis: float
     scoliosis_phase: float
-    # Height of the inner end of the clavicles and their rise to the shoulder.
+    #: Height of the inner end of the clavicles and their rise to the shoulder.
     clavicle: float
     clavicle_rise: float
-    # Distance of the shoulder blades from the lung edge: negative overlaps the lung.
+    #: Distance of the shoulder blades from the lung edge: negative overlaps the lung.
     scapula: float
-    # Air in the lungs, 1 normal; vessels in number and in calibre, 1 normal.
+    #: Air in the lungs, 1 normal; vessels in number and in calibre, 1 normal.
     air: tuple[float, float]
     vessel_calibre: float
     vessel_weight: float
-    # Sideways shift of heart and mediastinum.
+    #: Sideways shift of heart and mediastinum.
     mediastinal_shift: float
-    # Turn of the body around its long axis: shifts what lies in front, in chest units.
+    #: Turn of the body around its long axis: shifts what lies in front, in chest units.
     rotation: float
-    # Size of the gas bubble in the stomach, 0 to 1, with a level when upright.
+    #: Size of the gas bubble in the stomach, 0 to 1, with a level when upright.
     gastric_bubble: float
     upright: bool
-    # Fall of the shoulder line, half-width of the neck, angle of the arms from the body.
+    #: Fall of the shoulder line, half-width of the neck, angle of the arms from the body.
     shoulder: float
     neck: float
     arm_angle: float
@@ -75,12 +75,10 @@ class Anatomy:
 def draw_anatomy(rng: np.random.Generator, female: bool, age: float) -> Anatomy:
     """The chest of a patient, upright and fully inspired.
 
-    Args:
-        rng: the patient's own stream.
-        female: smaller thorax, breast shadows.
-        age: in years; older chests have longer aortas, thinner bones and, from about 60,
-            somewhat more air.
-
+    - `rng`: the patient's own stream.
+    - `female`: smaller thorax, breast shadows.
+    - `age`: in years; older chests have longer aortas, thinner bones and, from about 60, somewhat
+      more air.
     """
     old = np.clip((age - 45) / 40, 0, 1)
     child = np.clip((16 - age) / 16, 0, 1)

@@ -18,11 +18,11 @@ _LEAST_DRAWN = 128
 class Pose:
     """Where the chest lies in the image."""
 
-    # Tilt in radians, clockwise on the image.
+    #: Tilt in radians, clockwise on the image.
     angle: float = 0.0
-    # Factor on every length.
+    #: Factor on every length.
     scale: float = 1.0
-    # Displacement in units of the image's width.
+    #: Displacement in units of the image's width.
     right: float = 0.0
     down: float = 0.0
 
@@ -30,12 +30,10 @@ class Pose:
 class Frame:
     """The pixels of one image in chest coordinates.
 
-    Attributes:
-        size: side of the finished image in pixels.
-        oversampling: drawn pixels per finished pixel and direction.
-        pixels: side of the drawn image, `size * oversampling`.
-        x, y: chest coordinates of the pixel centers, float64 (pixels, pixels).
-
+    - `size`: side of the finished image in pixels.
+    - `oversampling`: drawn pixels per finished pixel and direction.
+    - `pixels`: side of the drawn image, `size * oversampling`.
+    - `x`, `y`: chest coordinates of the pixel centers, float64 (pixels, pixels).
     """
 
     def __init__(self, size: int, pose: Pose = Pose()):
@@ -76,12 +74,10 @@ class Frame:
     ) -> np.ndarray:
         """Soft lines through densely sampled points, added up: (pixels, pixels).
 
-        Args:
-            points: (N, 2) chest coordinates (x, y).
-            radii: (N,) half-width of the line at each point, in chest units.
-            weights: (N,) height of the line's ridge at each point.
-            lengths: (N,) stretch of line that each point stands for, in chest units.
-
+        - `points`: (N, 2) chest coordinates (x, y).
+        - `radii`: (N,) half-width of the line at each point, in chest units.
+        - `weights`: (N,) height of the line's ridge at each point.
+        - `lengths`: (N,) stretch of line that each point stands for, in chest units.
         """
         image = np.zeros((self.pixels, self.pixels))
         if len(points) == 0:

@@ -16,14 +16,12 @@ REAL = Path(__file__).parent / "real"
 class Histories:
     """The label histories of the 30,805 real patients, end to end.
 
-    Attributes:
-        start: (patients + 1,) first image of each patient in the arrays below.
-        test, female: (patients,) bool.
-        age: (images,) years.
-        code: (images,) row of the joint table.
-        views: (codes,) "PA" or "AP".
-        labels: (codes, 14) uint8 multi-hot label sets.
-
+    - `start`: (patients + 1,) first image of each patient in the arrays below.
+    - `test`, `female`: (patients,) bool.
+    - `age`: (images,) years.
+    - `code`: (images,) row of the joint table.
+    - `views`: (codes,) "PA" or "AP".
+    - `labels`: (codes, 14) uint8 multi-hot label sets.
     """
 
     start: np.ndarray

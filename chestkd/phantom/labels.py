@@ -94,13 +94,11 @@ def draw_histories(
 class Plan:
     """Everything about the images of a phantom but their pixels, one entry per image.
 
-    Attributes:
-        patient: phantom patient number, from 1. visit: from 0.
-        test: in the official test list. female, age, view: as NIH gives them.
-        recorded: (images, 14) uint8, the labels of the label table.
-        severities: (images, 14) float64, 0 where the finding is not there, else in (0, 1].
-        shortcut: whether the planted tube is in the image.
-
+    - `patient`: phantom patient number, from 1. visit: from 0.
+    - `test`: in the official test list. female, age, view: as NIH gives them.
+    - `recorded`: (images, 14) uint8, the labels of the label table.
+    - `severities`: (images, 14) float64, 0 where the finding is not there, else in (0, 1].
+    - `shortcut`: whether the planted tube is in the image.
     """
 
     patient: np.ndarray

@@ -25,18 +25,16 @@ HIDDEN = 0.86
 class Layers:
     """The maps of one image, (pixels, pixels) each.
 
-    Attributes:
-        frame, anatomy: what they were drawn from.
-        body: soft tissue as if the lungs held no air.
-        lungs: outlines of the right and left lung, (2, pixels, pixels), 0 to 1.
-        depth: depth of the lungs, 0 at the chest wall to 1 in mid-lung.
-        air: share of the normal air in the lungs; findings that fill lung lower it.
-        heart: share of the depth taken by heart and mediastinum, 0 to 1.
-        cavities: attenuation taken away by airways and by gas in the belly.
-        vessels, bones: attenuation added.
-        opacity: attenuation that findings add (or, negative, take away).
-        devices: attenuation of lines, tubes and markers.
-
+    - `frame`, `anatomy`: what they were drawn from.
+    - `body`: soft tissue as if the lungs held no air.
+    - `lungs`: outlines of the right and left lung, (2, pixels, pixels), 0 to 1.
+    - `depth`: depth of the lungs, 0 at the chest wall to 1 in mid-lung.
+    - `air`: share of the normal air in the lungs; findings that fill lung lower it.
+    - `heart`: share of the depth taken by heart and mediastinum, 0 to 1.
+    - `cavities`: attenuation taken away by airways and by gas in the belly.
+    - `vessels`, `bones`: attenuation added.
+    - `opacity`: attenuation that findings add (or, negative, take away).
+    - `devices`: attenuation of lines, tubes and markers.
     """
 
     frame: Frame

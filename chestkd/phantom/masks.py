@@ -30,14 +30,11 @@ def decode_mask(runs: np.ndarray, side: int) -> np.ndarray:
 def read_mask(folder: Path, row: int, finding: str) -> np.ndarray | None:
     """Mask of one finding in one image of a phantom.
 
-    Args:
-        folder: the phantom.
-        row: row of the image in `truth.csv.gz` and in the label table, from 0.
-        finding: one of the 14 names.
+    - `folder`: the phantom.
+    - `row`: row of the image in `truth.csv.gz` and in the label table, from 0.
+    - `finding`: one of the 14 names.
 
-    Returns:
-        bool (side, side) over the whole image, or None where the finding is not there.
-
+    Returns bool (side, side) over the whole image, or None where the finding is not there.
     """
     with np.load(folder / "masks.npz") as file:
         block = f"{row // int(file['block']):06d}"

@@ -10,17 +10,17 @@ from scipy import ndimage
 class Exposure:
     """How one image was taken and displayed."""
 
-    # Photons per pixel of a 256-pixel image, where nothing absorbs them.
+    #: Photons per pixel of a 256-pixel image, where nothing absorbs them.
     photons: float
-    # Exponent and factor of the display curve.
+    #: Exponent and factor of the display curve.
     gamma: float
     gain: float
-    # Share of the signal that is scatter, which flattens contrast.
+    #: Share of the signal that is scatter, which flattens contrast.
     scatter: float
-    # Width in image widths of the blur of the focal spot and of motion.
+    #: Width in image widths of the blur of the focal spot and of motion.
     blur: float
-    # Collimation: distance of each edge of the field from that of the image (top, bottom,
-    # left, right), in image widths, and gray level of what lies outside.
+    #: Collimation: distance of each edge of the field from that of the image (top, bottom,
+    #: left, right), in image widths, and gray level of what lies outside.
     collimation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     outside: float = 0.0
 
@@ -48,12 +48,10 @@ def develop(
 ) -> np.ndarray:
     """The finished radiograph, uint8 (size, size), bone white and air black.
 
-    Args:
-        thickness: attenuation, float64 (pixels, pixels), pixels a multiple of size.
-        exposure: see `Exposure`.
-        rng: the quantum noise; drawn for the finished pixels.
-        size: side of the finished image.
-
+    - `thickness`: attenuation, float64 (pixels, pixels), pixels a multiple of size.
+    - `exposure`: see `Exposure`.
+    - `rng`: the quantum noise; drawn for the finished pixels.
+    - `size`: side of the finished image.
     """
     pixels = len(thickness)
     transmitted = np.exp(-thickness)

@@ -32,10 +32,8 @@ def gzip_bytes(content: bytes) -> bytes:
 def png_bytes(pixels: np.ndarray, comment: str) -> bytes:
     """A PNG file with a text chunk "Comment".
 
-    Args:
-        pixels: uint8 (height, width) for a gray image or (height, width, 4) for RGBA.
-        comment: Latin-1 text.
-
+    - `pixels`: uint8 (height, width) for a gray image or (height, width, 4) for RGBA.
+    - `comment`: Latin-1 text.
     """
     height, width = pixels.shape[:2]
     color = 0 if pixels.ndim == 2 else 6

@@ -29,14 +29,14 @@ _VISITS = 2
 class Radiographs:
     """AP radiographs of a phantom, drawn without and with the planted tube."""
 
-    # (N, H, W) uint8 without the tube, and with it; the same where `drawn` is False.
+    #: (N, H, W) uint8 without the tube, and with it; the same where `drawn` is False.
     plain: np.ndarray
     tubed: np.ndarray
-    # (N,) bool: drawn with the tube, too; carrying it in the phantom; the finding is there.
+    #: (N,) bool: drawn with the tube, too; carrying it in the phantom; the finding is there.
     drawn: np.ndarray
     planted: np.ndarray
     present: np.ndarray
-    # (N,) phantom patients.
+    #: (N,) phantom patients.
     patients: np.ndarray
 
     @property

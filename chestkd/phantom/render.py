@@ -25,9 +25,9 @@ class Visit:
     female: bool
     age: int
     view: str
-    # Severity in (0, 1] of every finding that is there, by name.
+    #: Severity in (0, 1] of every finding that is there, by name.
     severities: dict[str, float]
-    # Whether the planted tube is in the image.
+    #: Whether the planted tube is in the image.
     shortcut: bool = False
 
 
@@ -35,13 +35,11 @@ class Visit:
 class Radiograph:
     """A drawn image.
 
-    Attributes:
-        pixels: uint8 (size, size).
-        masks: finding -> bool (drawn pixels, drawn pixels), for the findings that are there.
-        boxes: finding -> (x, y, width, height) of its mask in the 1024 x 1024 frame; None
-            where nothing of the finding lies inside the image.
-        layers: the thickness maps, for the pictures of the book.
-
+    - `pixels`: uint8 (size, size).
+    - `masks`: finding -> bool (drawn pixels, drawn pixels), for the findings that are there.
+    - `boxes`: finding -> (x, y, width, height) of its mask in the 1024 x 1024 frame; None where
+      nothing of the finding lies inside the image.
+    - `layers`: the thickness maps, for the pictures of the book.
     """
 
     pixels: np.ndarray

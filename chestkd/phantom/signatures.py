@@ -17,10 +17,10 @@ Shape = Callable[[Anatomy, float, np.random.Generator], Anatomy]
 class Signature:
     """How one finding is drawn."""
 
-    # Strength of the sign at severity 0 and at severity 1.
+    #: Strength of the sign at severity 0 and at severity 1.
     faint: float
     marked: float
-    # Exponent of the severity in between: above 1, most cases are subtle.
+    #: Exponent of the severity in between: above 1, most cases are subtle.
     curve: float
     draw: Draw
     shape: Shape | None = None

@@ -52,13 +52,11 @@ def ribbon(
 ) -> Strokes:
     """A band of constant height along a center line, brighter at both rims.
 
-    Args:
-        points: (N, 2) center line.
-        lengths: (N,) stretch of bone that each point stands for.
-        half_width: of the band, in chest units, one or (N,).
-        weight: attenuation of the band, one or (N,).
-        across: direction (x, y) in which the band is wide.
-
+    - `points`: (N, 2) center line.
+    - `lengths`: (N,) stretch of bone that each point stands for.
+    - `half_width`: of the band, in chest units, one or (N,).
+    - `weight`: attenuation of the band, one or (N,).
+    - `across`: direction (x, y) in which the band is wide.
     """
     count = len(points)
     half_width = np.broadcast_to(half_width, (count,))

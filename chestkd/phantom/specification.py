@@ -18,37 +18,37 @@ class PhantomSpecification:
     a value outside its range, and TypeError for one of the wrong type.
     """
 
-    # How many radiographs; patients are drawn until there are this many.
+    #: How many radiographs; patients are drawn until there are this many.
     images: int
-    # Side of each square image in pixels, 32 or more.
+    #: Side of each square image in pixels, 32 or more.
     size: int
-    # Every random draw derives from this number, 0 or more.
+    #: Every random draw derives from this number, 0 or more.
     seed: int = 0
-    # Severity runs from 0 (barely visible) to 1 (textbook); it is drawn from
-    # Beta(severity_mean * c, (1 - severity_mean) * c) with c = severity_concentration.
-    # A low mean makes every finding subtle, a low concentration makes both tails heavy.
+    #: Severity runs from 0 (barely visible) to 1 (textbook); it is drawn from
+    #: Beta(severity_mean * c, (1 - severity_mean) * c) with c = severity_concentration.
+    #: A low mean makes every finding subtle, a low concentration makes both tails heavy.
     severity_mean: float = 0.5
     severity_concentration: float = 3.0
-    # Factor on the measured rates at which a finding that is there goes unlabeled
-    # (chestkd.phantom.labels.FALSE_NEGATIVE_RATES); 0 turns missed labels off.
+    #: Factor on the measured rates at which a finding that is there goes unlabeled
+    #: (chestkd.phantom.labels.FALSE_NEGATIVE_RATES); 0 turns missed labels off.
     false_negative_scale: float = 1.0
-    # Share of the labels that name a finding which is not in the image, 0 to 1.
+    #: Share of the labels that name a finding which is not in the image, 0 to 1.
     false_positive_rate: float = 0.05
-    # How far rare findings are drawn more often than in reality: a patient's weight is
-    # (rate of the commonest finding / rate of the patient's findings) ** tempering.
-    # 0 keeps the real rates.
+    #: How far rare findings are drawn more often than in reality: a patient's weight is
+    #: (rate of the commonest finding / rate of the patient's findings) ** tempering.
+    #: 0 keeps the real rates.
     tempering: float = 0.25
-    # Chance, 0 to 1, that an image carries something that only looks like a finding
-    # (nipple shadows, poor inspiration, a rotated pose, hyperinflation of age, ...).
+    #: Chance, 0 to 1, that an image carries something that only looks like a finding
+    #: (nipple shadows, poor inspiration, a rotated pose, hyperinflation of age, ...).
     mimic_rate: float = 0.35
-    # Factor on the quantum noise; 0 turns it off.
+    #: Factor on the quantum noise; 0 turns it off.
     noise: float = 1.0
-    # A finding with which a tube in AP views goes, or None for no planted shortcut.
+    #: A finding with which a tube in AP views goes, or None for no planted shortcut.
     shortcut: str | None = None
-    # Chance of that tube in an AP view without the finding and with it.
+    #: Chance of that tube in an AP view without the finding and with it.
     shortcut_chance_without: float = 0.05
     shortcut_chance_with: float = 0.9
-    # Share of the test images' boxed findings that appear in the box list.
+    #: Share of the test images' boxed findings that appear in the box list.
     box_share: float = 1.0
 
     def __post_init__(self) -> None:

@@ -114,9 +114,7 @@ def with_intervals(
 
     Patients are resampled with replacement, since the images of one are not independent.
 
-    Returns:
-        columns value, error, low, high; one row per statistic.
-
+    Returns columns value, error, low, high; one row per statistic.
     """
     sums = patient_sums(table)
     values = statistics(sums.sum().to_frame().T).iloc[0]

@@ -25,10 +25,8 @@ def draw_tree(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The vessels of one lung.
 
-    Returns:
-        points (N, 2) in chest coordinates, radii (N,), and the stretch of vessel (N,)
-        that each point stands for.
-
+    Returns points (N, 2) in chest coordinates, radii (N,), and the stretch of vessel (N,) that each
+    point stands for.
     """
     normal = rng.standard_normal((4, _PRIMARY))
     fan = np.linspace(-1, 1, _PRIMARY)

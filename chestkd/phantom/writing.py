@@ -30,18 +30,15 @@ def generate(
 ) -> Path:
     """Write the phantom of a specification into `folder` and return the folder.
 
-    Args:
-        specification: every knob; equal specifications give equal bytes.
-        folder: created; if it already holds this very phantom, nothing is done.
-        processes: how many draw at the same time, by default one per available CPU. With
-            more than one, a script needs the usual `if __name__ == "__main__":`.
-        progress: show a progress bar on stderr.
+    - `specification`: every knob; equal specifications give equal bytes.
+    - `folder`: created; if it already holds this very phantom, nothing is done.
+    - `processes`: how many draw at the same time, by default one per available CPU. With more than
+      one, a script needs the usual `if __name__ == "__main__":`.
+    - `progress`: show a progress bar on stderr.
 
-    Raises:
-        FileExistsError: the folder, or the unfinished one beside it, holds something else.
-        OSError: no space left. Where that can be foreseen nothing is written; otherwise
-            what was drawn stays in `FOLDER.partial`, and the same call goes on from there.
-
+    - Raises `FileExistsError`: the folder, or the unfinished one beside it, holds something else.
+    - Raises `OSError`: no space left. Where that can be foreseen nothing is written; otherwise what
+      was drawn stays in `FOLDER.partial`, and the same call goes on from there.
     """
     folder = Path(folder)
     if processes is None:

@@ -1,59 +1,39 @@
-"""Class activation maps (Zhou et al., 2016): the last feature maps, weighted as the logit is."""
+"""Class activation maps (Zhou et al., 2016): the last feature maps, weighted as in the logit."""
 
 import weakref
 
 import keras
 import numpy as np
 
-from chestkd.findings import finding_index
 from chestkd.networks.build import feature_layer
-from chestkd.saliency.batching import DEFAULT_MEMORY, batch_size, check_images
+from chestkd.saliency.logit import Logit
 
-# Feature maps come out of a model of their own, which shares the layers; compiled once.
+# Feature maps come from a second model that shares the layers; compiled once.
 _features: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyDictionary()
 
 
-def class_activations(
-    model: keras.Model, finding: str, images: np.ndarray, *, memory: int = DEFAULT_MEMORY
-) -> np.ndarray:
+def class_activation_map(logit: Logit, images: np.ndarray) -> np.ndarray:
+    """CAM, enlarged to the size of the images: (N, H, W) float32, in logits."""
+    return enlarge(class_activations(logit, images), np.asarray(images).shape[1:])
+
+
+def class_activations(logit: Logit, images: np.ndarray) -> np.ndarray:
     """CAM at the size of the last feature map: (N, h, w) float32, in logits.
 
     Its mean over the map plus the bias of the finding is the finding's logit: the networks
-    average the last feature map and have one dense layer after it.
+    average the last feature map, and one dense layer follows.
     """
-    images = check_images(model, images)
-    kernel = keras.ops.convert_to_numpy(model.get_layer("logits").kernel)  # (channels, 14)
-    features = _feature_model(model)
-    size = batch_size(model, memory)
+    images, size = logit.check(images), logit.batch_size
+    kernel = keras.ops.convert_to_numpy(logit.model.get_layer("logits").kernel)  # (channels, 14)
+    features = _feature_model(logit.model)
     parts = [
         features.predict_on_batch(images[start : start + size, :, :, None])
         for start in range(0, len(images), size)
     ]
-    weights = kernel[:, finding_index(finding)]
+    weights = kernel[:, logit.index]
     maps = np.concatenate([np.asarray(part, np.float32) @ weights for part in parts])
-    if not np.isfinite(maps).all():
-        raise ValueError(
-            f"{model.name} gives class activations for {finding} that are not finite; are its "
-            "weights?"
-        )
+    logit.require_finite("class activations", maps)
     return maps
-
-
-def class_activation_map(
-    model: keras.Model,
-    finding: str,
-    images: np.ndarray,
-    *,
-    memory: int = DEFAULT_MEMORY,
-    progress: bool = False,
-) -> np.ndarray:
-    """CAM, bilinearly enlarged to the images: (N, H, W) float32, in logits.
-
-    One forward pass; `progress` is there for the sake of the other maps.
-    """
-    return enlarge(
-        class_activations(model, finding, images, memory=memory), np.asarray(images).shape[1:]
-    )
 
 
 def enlarge(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -64,11 +44,11 @@ def enlarge(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 def _weights(small: int, large: int) -> np.ndarray:
     """(large, small): each row adds up to 1; beyond the outer centers the edge is repeated."""
-    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    below = np.minimum(at.astype(int), max(small - 2, 0))
+    position = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    below = np.minimum(position.astype(int), max(small - 2, 0))
     weights = np.zeros((large, small))
-    weights[np.arange(large), below] = 1 - (at - below)
-    weights[np.arange(large), np.minimum(below + 1, small - 1)] += at - below
+    weights[np.arange(large), below] = 1 - (position - below)
+    weights[np.arange(large), np.minimum(below + 1, small - 1)] += position - below
     return weights
 
 

@@ -1,4 +1,4 @@
-"""Copies of a model that may be changed, while the model itself stays as it is."""
+"""Copies of a model that may be changed without touching the model itself."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,29 +16,29 @@ _doubles: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyD
 
 
 def copy_of(
-    model: keras.Model, of_layer: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None
+    model: keras.Model, copy_layer: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None
 ) -> keras.Model:
-    """The same flat graph with layers of its own, each made by `of_layer`, and other weights.
+    """The same flat graph with new layers, each made by `copy_layer`, and new weights.
 
-    The copy is not compiled: Keras would look for the model's loss by name, and a loss of the
-    user's own has none that it knows.
+    The copy is not compiled: Keras would look up the model's loss by name, which fails for a
+    custom loss.
     """
     same_layers = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     with untouched_random_state():
-        return keras.models.clone_model(same_layers, clone_function=of_layer)
+        return keras.models.clone_model(same_layers, clone_function=copy_layer)
 
 
 @contextmanager
 def double_precision(model: keras.Model) -> Iterator[keras.Model]:
-    """A copy of a model, with its present weights, that computes in float64.
+    """A copy of a model, with its present weights, that computes in float64. ::
 
-        with double_precision(model) as exact:
-            maps = saliency.integrated_gradients(exact, "Mass", images).maps
+        with double_precision(model) as double:
+            maps = gradient(Logit(double, "Mass"), images)
 
     The gradient of a network of ReLUs jumps where the input of one is zero. Among hundreds of
-    thousands of them one is often as near to zero as float32 rounds, and then passes on one
-    backend, or for one order of summation, and not on the other. In float64 hardly one is. The
-    maps are float32 all the same. On JAX the copy works inside the `with` only.
+    thousands of ReLUs, one often has an input so close to zero that rounding in float32 decides
+    whether it passes, and backends and orders of summation round differently. In float64 this is
+    rare. The maps are float32 nevertheless. On JAX the copy works only inside the `with`.
     """
     with backend.double_precision():
         if model not in _doubles:
@@ -48,10 +48,10 @@ def double_precision(model: keras.Model) -> Iterator[keras.Model]:
 
 
 class DoubleBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization of inference in float64; Keras's own computes in float32 all the same."""
+    """Batch normalization in inference, in float64; Keras's own computes in float32 regardless."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The affine function that the statistics, scale and shift make, on the last axis."""
+        """The affine function given by statistics, scale and shift, on the last axis."""
         mean, variance = map(ops.convert_to_tensor, (self.moving_mean, self.moving_variance))
         factor = (variance + self.epsilon) ** -0.5
         if self.scale:

@@ -1,7 +1,7 @@
-"""Do the maps depend on what the network learned? Weights are drawn anew, from the top down.
+"""Do the maps depend on what the network learned? Its weights are randomized from the top down.
 
 The cascading randomization of Adebayo et al. (2018): the layer nearest to the logits is
-re-initialized first, then the next one below as well, until none of the training is left. A map
+re-initialized first, then also the next one below, until nothing that was learned is left. A map
 that still looks the same shows the image, not the network.
 """
 
@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from chestkd.networks.initial_weights import initialize
 from chestkd.saliency.copies import copy_of
 
-# Standard deviation of the Gaussian window of SSIM, in pixels, and how far it reaches (11 x 11).
+# Standard deviation and radius of the Gaussian window of SSIM, in pixels (11 x 11).
 _WINDOW = {"sigma": 1.5, "radius": 5}
 
 
@@ -25,10 +25,10 @@ def cascade(
     """The model with more and more of its upper layers randomized; `model` is not touched.
 
     Yields, at about `stages` depths spread evenly over the layers that have weights, the name of
-    the lowest layer that is random, the share of the weighted layers that is (0 to 1), and the
-    model. The first has a random classifier, the last is random altogether. The random values
-    are those of `networks.build`: He normal kernels, and batch normalization that does nothing.
-    The model yielded is one and the same, changed between the steps.
+    the lowest randomized layer, the share of the weighted layers that are random (0 to 1), and the
+    model. The first has a random classifier, the last is entirely random. The random values are
+    those of `networks.build`: He normal kernels, and batch normalization that does nothing. It is
+    the same model each time, changed between the steps.
 
     Raises ValueError for fewer than two stages.
     """
@@ -40,19 +40,19 @@ def cascade(
     fresh = [layer for layer in reversed(random.layers) if layer.weights]
     changed = [layer for layer in reversed(mixed.layers) if layer.weights]
     stops = np.unique(np.linspace(0, len(fresh) - 1, stages).round().astype(int))
-    for at, (source, target) in enumerate(zip(fresh, changed, strict=True)):
+    for depth, (source, target) in enumerate(zip(fresh, changed, strict=True)):
         target.set_weights(source.get_weights())
-        if at in stops:
-            yield target.name, (at + 1) / len(fresh), mixed
+        if depth in stops:
+            yield target.name, (depth + 1) / len(fresh), mixed
 
 
 def rank_correlation(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation of each pair of maps (N, H, W): (N,), -1 to 1.
 
-    NaN where one of the two is constant, which has no ranks.
+    NaN where either is constant and so has no ranks.
     """
     _check_pair(maps, others)
-    ranks, other_ranks = (rankdata(_flat(each), axis=1) for each in (maps, others))
+    ranks, other_ranks = (rankdata(_flat(pair), axis=1) for pair in (maps, others))
     deviations = ranks - ranks.mean(axis=1, keepdims=True)
     other_deviations = other_ranks - other_ranks.mean(axis=1, keepdims=True)
     product = (deviations * other_deviations).sum(axis=1)
@@ -65,7 +65,7 @@ def structural_similarity(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """SSIM of each pair of maps (N, H, W), each first scaled to 0..1: (N,), at most 1.
 
     Wang et al. (2004): Gaussian window of 11 x 11, K1 = .01, K2 = .03, the mean over the pixels
-    whose window lies in the image. NaN where one of the two is constant, which has no scale.
+    whose window lies in the image. NaN where either is constant and so has no scale.
     Raises ValueError for maps smaller than the window.
     """
     _check_pair(maps, others)
@@ -103,7 +103,7 @@ def _blur(maps: np.ndarray) -> np.ndarray:
 def _check_pair(maps: np.ndarray, others: np.ndarray) -> None:
     if maps.ndim != 3 or maps.shape != others.shape:
         raise ValueError(
-            f"two sets of maps must have one shape (N, H, W); received {maps.shape} and "
+            f"two sets of maps must have the same shape (N, H, W); received {maps.shape} and "
             f"{others.shape}"
         )
     if not (np.isfinite(maps).all() and np.isfinite(others).all()):

@@ -1,4 +1,4 @@
-"""What the saliency notebooks share: which network explains, and which images by which rule."""
+"""Which network the saliency pages explain, and the rules that choose their images."""
 
 from dataclasses import dataclass, replace
 
@@ -22,36 +22,36 @@ class Explained:
 
     run: Run
     model: keras.Model
-    # As figures name it, such as "MobileNet-v1".
+    #: The network's name in figures, such as "MobileNet-v1".
     title: str
-    # A sentence where it is not the network that was asked for; else "".
+    #: Says so where the network or the size is not what was asked for or trained on; else "".
     note: str
-    # (T,) rows of the prepared test images, and (T, 14) probabilities and labels of them.
+    #: (T,) rows of the prepared test images, and their probabilities and labels, (T, 14).
     rows: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray
-    # The size of the images, in pixels, and (N, size, size) uint8, the prepared ones.
+    #: The side of the images in pixels, and all prepared images (N, size, size) uint8.
     size: int
     images: np.ndarray
 
     def probability(self, row: int, finding: str) -> float:
         """The predicted probability of a finding in a test image."""
-        at = np.flatnonzero(self.rows == row)
-        if not len(at):
+        (positions,) = np.nonzero(self.rows == row)
+        if not len(positions):
             raise ValueError(f"row {row} is not a test image of run {self.run.id}")
-        return float(self.probabilities[at[0], finding_index(finding)])
+        return float(self.probabilities[positions[0], finding_index(finding)])
 
 
 def explained_network(
     study: Study, network: str, again: Explained | None = None, *, size: int = 0
 ) -> Explained:
-    """The base run of a network, of the first seed; else the study's best base run, and why.
+    """The base run of a network with the first seed; if there is none, the best one, and why.
 
-    The best is the one with the highest validation AUC. Where it is the run of `again`, its model
-    is used again. `size` is the side of the images that are explained, 0 for that of the training;
-    at another size all images are prepared anew, once, and the predictions are of that size, too.
-    Raises ValueError for an unknown network, or a size too small for it, and LookupError where
-    the study has no base run that can be explained.
+    The best is the base run with the highest validation AUC. If the choice is the run of `again`,
+    its model is reused. `size` is the side of the images to explain, 0 for the training size; at
+    another size all images are prepared again, once, and predictions are made at that size, too.
+    Raises ValueError for an unknown network or a size too small for it, and LookupError if the
+    study has no base run to explain.
     """
     if network not in NETWORKS:
         raise ValueError(f"unknown network {network!r}; allowed: {', '.join(NETWORKS)}")
@@ -63,7 +63,7 @@ def explained_network(
         )
     run, note = runs.get(network), ""
     if run is None:
-        run = max(runs.values(), key=lambda each: each.record["validation_auc"])
+        run = max(runs.values(), key=lambda run: run.record["validation_auc"])
         asked, taken = NETWORKS[network].title, NETWORKS[run.specification.network].title
         least = NETWORKS[network].minimum_size
         why = (
@@ -72,25 +72,25 @@ def explained_network(
             else "has no finished base run in this study"
         )
         note = (
-            f"{asked} {why}. Shown instead is {taken}, of the study's base runs the one with the "
-            "highest validation AUC."
+            f"{asked} {why}. Shown instead is {taken}, the base run of this study with the highest "
+            "validation AUC."
         )
     if again is not None and again.run.id == run.id:
         return replace(again, note=note)
-    found = _explained(study, run, note)
-    return found if size in (0, found.size) else _at_size(study, found, size)
+    explained = _explained(study, run, note)
+    return explained if size in (0, explained.size) else _at_size(study, explained, size)
 
 
 def base_runs(study: Study) -> dict[str, Run]:
-    """Network to finished base run of the preset's first seed; diverged ones are left out."""
-    found = {}
+    """The finished base run of each network with the preset's first seed, unless it diverged."""
+    runs = {}
     for planned in study.planned():
-        chosen = planned.strategy == "base" and planned.split is None
-        if chosen and planned.seed == study.preset.seeds[0]:
+        is_base = planned.strategy == "base" and planned.split is None
+        if is_base and planned.seed == study.preset.seeds[0]:
             run = study.find(planned)
             if run is not None and not run.diverged:
-                found[planned.network] = run
-    return found
+                runs[planned.network] = run
+    return runs
 
 
 def require_official(run: Run, split: Split) -> None:
@@ -111,16 +111,16 @@ def require_official(run: Run, split: Split) -> None:
 
 
 def most_confident(explained: Explained, finding: str, *, present: bool = True) -> int | None:
-    """The row of the test image with the highest probability of a finding that its label has.
+    """The row of the test image labeled with a finding that has the highest probability of it.
 
-    With `present=False`, of one that its label has not: the most confident false alarm. None
-    where there is no such image.
+    With `present=False`, of those not labeled with it: the most confident false alarm. None if
+    there is no such image.
     """
     return _extreme(explained, finding, present, highest=True)
 
 
 def least_confident(explained: Explained, finding: str) -> int | None:
-    """The row of the test image that has the finding and the lowest probability of it."""
+    """The row of the test image labeled with a finding that has the lowest probability of it."""
     return _extreme(explained, finding, True, highest=False)
 
 
@@ -130,10 +130,10 @@ def row_of(study: Study, image: str) -> int:
     Raises ValueError where it is not among the prepared images.
     """
     names = study.prepared.dataset.table["image"]
-    found = np.flatnonzero(names == image)
-    if not len(found):
+    rows = np.flatnonzero(names == image)
+    if not len(rows):
         raise ValueError(f"no image {image!r} among the {len(names):,} of {study.data_name}")
-    return int(found[0])
+    return int(rows[0])
 
 
 def _explained(study: Study, run: Run, note: str) -> Explained:
@@ -145,10 +145,10 @@ def _explained(study: Study, run: Run, note: str) -> Explained:
     model = _model(run, study.prepared.size)
     images = study.prepared.images
     few = rows[:4]
-    # The weights that were read must be those that were scored, up to a change of precision.
+    # The weights read must be those that were scored; a change of precision moves logits a little.
     difference = np.abs(predict_logits(model, images, few) - scores["logits"][: len(few)]).max()
     if not difference < 0.25:
-        raise ValueError(f"run {run.id} gives other logits than it recorded, by {difference:.3g}")
+        raise ValueError(f"logits of run {run.id} differ from its scores by {difference:.3g}")
     probabilities = 1 / (1 + np.exp(-scores["logits"].astype(np.float64)))
     title = NETWORKS[run.specification.network].title
     return Explained(
@@ -165,7 +165,7 @@ def _explained(study: Study, run: Run, note: str) -> Explained:
 
 
 def _at_size(study: Study, explained: Explained, size: int) -> Explained:
-    """The same weights on larger or smaller images: the networks average over any feature map."""
+    """The same weights at another size: the networks average over feature maps of any size."""
     images = prepare(
         study.dataset,
         size,
@@ -177,7 +177,7 @@ def _at_size(study: Study, explained: Explained, size: int) -> Explained:
     logits = predict_logits(model, images, explained.rows).astype(np.float64)
     note = (
         f"The images have {size} pixels, not the {explained.size} of the training: predictions "
-        "are others, and worse where the network depends on the size of what it sees."
+        "differ from those at the training size, and are worse where the network depends on scale."
     )
     return replace(
         explained,
@@ -191,15 +191,14 @@ def _at_size(study: Study, explained: Explained, size: int) -> Explained:
 
 def _model(run: Run, size: int) -> keras.Model:
     # In float32, also after training in mixed precision: bfloat16 is too coarse for gradients.
-    specification = replace(run.specification.with_recipe(precision="float32"), size=size)
-    return trained_network(Run(run.folder, run.record | {"specification": specification.as_dict()}))
+    return trained_network(run, size=size, precision="float32")
 
 
 def _extreme(explained: Explained, finding: str, present: bool, *, highest: bool) -> int | None:
     index = finding_index(finding)
-    among = np.flatnonzero(explained.labels[:, index] == int(present))
-    if not len(among):
+    (candidates,) = np.nonzero(explained.labels[:, index] == int(present))
+    if not len(candidates):
         return None
-    probabilities = explained.probabilities[among, index]
-    at = probabilities.argmax() if highest else probabilities.argmin()
-    return int(explained.rows[among[at]])
+    probabilities = explained.probabilities[candidates, index]
+    position = probabilities.argmax() if highest else probabilities.argmin()
+    return int(explained.rows[candidates[position]])

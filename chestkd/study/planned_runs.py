@@ -16,8 +16,8 @@ class PlannedRun(RunName):
     """One run of the sweep; its data is known only when it has been prepared."""
 
     seed: int
-    # The weight of the teacher and the temperature, where a grid over them is run; else None:
-    # the preset's, or the best of its grid.
+    #: The weight of the teacher and the temperature, where a grid over them is run; else None:
+    #: the preset's, or the best of its grid.
     alpha: float | None = None
     temperature: float | None = None
 

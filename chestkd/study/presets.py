@@ -24,8 +24,8 @@ class Distillation:
     """How much of the loss is the teacher's, and how soft its outputs are."""
 
     loss: str = "sigmoid"
-    # Weight of the teacher's term, 0 to 1. With more than one alpha or temperature, all
-    # combinations are run for the first pair and the best by validation AUC serves every run.
+    #: Weight of the teacher's term, 0 to 1. With more than one alpha or temperature, all
+    #: combinations are run for the first pair and the best by validation AUC serves every run.
     alpha: tuple[float, ...] = (0.5,)
     temperature: tuple[float, ...] = (4.0,)
 
@@ -48,33 +48,33 @@ class Preset:
     """What a sweep runs; `workflow/presets/quick.yaml` explains each key."""
 
     name: str
-    # One sentence for the book.
+    #: One sentence for the book.
     purpose: str
-    # The phantom that is used where no data set is given.
+    #: The phantom that is used where no data set is given.
     phantom: PhantomSpecification
     split: str
-    # Side of the square input in pixels.
+    #: Side of the square input in pixels.
     size: int
     networks: tuple[str, ...]
     recipe: Recipe
-    # The recipe of a network that needs its own; every run of that network uses it. The file
-    # names only what differs from `recipe`.
+    #: The recipe of a network that needs its own; every run of that network uses it. The file
+    #: names only what differs from `recipe`.
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
-    # Student and teacher of each row of Table 1.
+    #: Student and teacher of each row of Table 1.
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ("base",)
     distillation: Distillation = Distillation()
     seeds: tuple[int, ...] = (0,)
     split_seed: int = 0
-    # Networks that are also trained on the image-wise split, to see what its leak adds.
+    #: Networks that are also trained on the image-wise split, to see what its leak adds.
     image_wise: tuple[str, ...] = ()
-    # None: random initial weights; "imagenet", or a weights file.
+    #: None: random initial weights; "imagenet", or a weights file.
     weights: str | None = None
-    # "weights": what the weights expect, or [-1, 1] without them; "training-set": pixels are
-    # scaled by the mean and deviation of the training images.
+    #: "weights": what the weights expect, or [-1, 1] without them; "training-set": pixels are
+    #: scaled by the mean and deviation of the training images.
     scaling: str = "weights"
-    # Resamples of the patients behind every interval.
+    #: Resamples of the patients behind every interval.
     resamples: int = 1000
 
     def __post_init__(self) -> None:

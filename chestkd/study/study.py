@@ -26,11 +26,11 @@ class Study:
     """What every notebook works on; nothing is read or made before it is asked for."""
 
     preset: Preset
-    # How the preset was named: `quick`, or a file.
+    #: How the preset was named: `quick`, or a file.
     preset_argument: str
-    # "phantom", or the folder of a data set in NIH's layout.
+    #: "phantom", or the folder of a data set in NIH's layout.
     data: str = PHANTOM
-    # Use the images that are present and can be decoded, instead of stopping at the others.
+    #: Use the images that are present and can be decoded, instead of stopping at the others.
     allow_partial: bool = False
     progress: bool = True
 

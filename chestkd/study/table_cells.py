@@ -25,7 +25,7 @@ class Cell:
     """The runs of one strategy, network and teacher, by seed."""
 
     runs: dict[int, Run] = field(default_factory=dict)
-    # Why a seed has no scores: "not run" or "diverged".
+    #: Why a seed has no scores: "not run" or "diverged".
     missing: dict[int, str] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
 
@@ -30,10 +31,17 @@ def _build(specification: RunSpecification, weights: str | None) -> keras.Model:
         )
 
 
-def trained_network(run: Run, *, defective: bool = False) -> keras.Model:
-    """The network of a finished run: the selected epoch, or the defective one."""
+def trained_network(
+    run: Run, *, defective: bool = False, size: int | None = None, precision: str | None = None
+) -> keras.Model:
+    """The network of a finished run: the selected epoch, or the defective one.
+
+    `size` (pixels) and `precision` are those of the training unless given.
+    """
+    specification = run.specification.with_recipe(precision=precision)
+    specification = replace(specification, size=size or specification.size)
     # The file of initial weights, if there was one, is not needed any more.
-    model = _build(run.specification, None)
+    model = _build(specification, None)
     model.load_weights(run.weights(defective=defective))
     return model
 

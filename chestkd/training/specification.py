@@ -20,23 +20,23 @@ NUMERICS_VERSION = 1
 class Recipe:
     """How a network is trained; section IV-C of the paper, completed by Yuan et al. (2020)."""
 
-    # The paper's "200 iterations", read as epochs.
+    #: The paper's "200 iterations", read as epochs.
     epochs: int
-    # Images a step; the paper does not say.
+    #: Images a step; the paper does not say.
     batch_size: int = 128
-    # Learning rate for a batch of 128; the rate in use is rate * batch_size / 128.
+    #: Learning rate for a batch of 128; the rate in use is rate * batch_size / 128.
     rate: float = 0.1
     momentum: float = 0.9
-    # Coupled: weight_decay * weight is added to the gradient.
+    #: Coupled: weight_decay * weight is added to the gradient.
     weight_decay: float = 5e-4
-    # The rate rises linearly from zero over these epochs.
+    #: The rate rises linearly from zero over these epochs.
     warmup_epochs: int = 1
-    # Fractions of the epochs at which the rate is multiplied by drop_factor.
+    #: Fractions of the epochs at which the rate is multiplied by drop_factor.
     drops: tuple[float, ...] = (0.3, 0.6, 0.8)
     drop_factor: float = 0.2
-    # Mirror each training image with probability one half, anew in every epoch.
+    #: Mirror each training image with probability one half, anew in every epoch.
     flip: bool = True
-    # "float32", or "bfloat16" for mixed precision on GPUs.
+    #: "float32", or "bfloat16" for mixed precision on GPUs.
     precision: str = "float32"
 
     def __post_init__(self) -> None:
@@ -63,10 +63,10 @@ class Recipe:
 class Teaching:
     """Who teaches, and how much of the loss is the teacher's; see `chestkd.distillation.losses`."""
 
-    # The id of the teacher's run, and its network for the reader's sake.
+    #: The id of the teacher's run, and its network for the reader's sake.
     teacher: str
     network: str
-    # Teach with the checkpoint a quarter of the way through instead of the selected one.
+    #: Teach with the checkpoint a quarter of the way through instead of the selected one.
     defective: bool = False
     loss: str = "sigmoid"
     alpha: float = 0.5
@@ -79,20 +79,20 @@ class RunSpecification:
 
     strategy: str
     network: str
-    # Fingerprint of the prepared data: labels, patients and pixels.
+    #: Fingerprint of the prepared data: labels, patients and pixels.
     data: str
-    # Side of the square input in pixels.
+    #: Side of the square input in pixels.
     size: int
     split: str
     recipe: Recipe
     teaching: Teaching | None = None
-    # Draws the initial weights, the order of the images and the flips.
+    #: Draws the initial weights, the order of the images and the flips.
     seed: int = 0
     split_seed: int = 0
-    # None: random initial weights. "imagenet", or the path of a weights file.
+    #: None: random initial weights. "imagenet", or the path of a weights file.
     weights: str | None = None
-    # (mean, deviation) of the pixel values that are scaled to (0, 1); None: what the weights
-    # expect, or [-1, 1] without weights.
+    #: (mean, deviation) of the pixel values that are scaled to (0, 1); None: what the weights
+    #: expect, or [-1, 1] without weights.
     scaling: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:

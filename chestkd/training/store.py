@@ -1,6 +1,6 @@
 """Where runs are stored: a folder each, its record, and what can be read from it.
 
-A run's folder contains plain files:
+A run's folder contains plain files::
 
     run.json          the specification, where and how it ran, what came out
     history.csv       one row an epoch

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chestkd import saliency
 from chestkd.evaluation.auc import auc_scores
 from chestkd.findings import finding_index
 from chestkd.networks import build
@@ -14,6 +13,7 @@ from chestkd.pages import shortcut
 from chestkd.pages.map_panels import Panel
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
+from chestkd.saliency.methods import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 FINDING = "Effusion"
@@ -125,7 +125,7 @@ def test_the_summary_by_hand():
 def test_panels_show_the_tube_and_say_what_it_does():
     test = few()
     models = {"one": build.build_network("resnet-32", 32, seed=0)}
-    plain, mapped = shortcut.panels(models, test, 2, FINDING, "gradient", saliency.Settings())
+    plain, mapped = shortcut.panels(models, test, 2, FINDING, "gradient", Settings())
     np.testing.assert_array_equal(plain.image, test.tubed[2])
     np.testing.assert_array_equal(mapped.mask, test.masks[2])
     assert mapped.title == "Gradient\ntrained one"
@@ -137,7 +137,7 @@ def test_a_gallery_has_a_row_for_each_radiograph(monkeypatch):
     mapped = Panel("one", "", few().tubed[0])
     monkeypatch.setattr(shortcut, "panels", lambda models, test, row, *options: [mapped] * 3)
     text = shortcut.gallery(
-        {}, few(), [4, 2], FINDING, "cam", saliency.Settings(), name="f", caption="", source=""
+        {}, few(), [4, 2], FINDING, "cam", Settings(), name="f", caption="", source=""
     ).data
     assert text.count('<div class="panels"') == 2
     assert text.count('<div class="panel">') == 6
@@ -185,7 +185,7 @@ def test_maps_light_up_the_planted_tube():
         test.patients[absent],
         FINDING,
         ["gradient", "integrated-gradients", "smoothgrad-integrated-gradients"],
-        saliency.Settings(samples=4, steps=8),
+        Settings(samples=4, steps=8),
     )
     means = found.groupby(["network", "method"])[["share", "area", "hit"]].mean()
     times = means["share"] / means["area"]

@@ -2,8 +2,8 @@
 
     python tests/reference/reference_maps.py
 
-Written once on TensorFlow; the tests compare TensorFlow and JAX with it. Another backend draws
-the same weights, so the file needs none.
+Written once on TensorFlow; the tests compare TensorFlow and JAX with it. The seed gives the same
+weights on every backend, so the file contains none.
 """
 
 import dataclasses
@@ -12,8 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from chestkd import saliency
 from chestkd.networks import build
+from chestkd.saliency.cam import enlarge
+from chestkd.saliency.methods import Settings, compute
 
 NETWORKS = ("resnet-32", "mobilenet-v1")
 FINDING = "Mass"
@@ -25,15 +26,15 @@ MANY_PASSES = {
     "smoothgrad": 3,
     "smoothgrad-integrated-gradients": 3,
 }
-SETTINGS = saliency.Settings(steps=24, samples=6, seed=3)
+SETTINGS = Settings(steps=24, samples=6, seed=3)
 DOUBLE = dataclasses.replace(SETTINGS, precision="float64")
 
 
 def images() -> np.ndarray:
-    """Radiograph-like only in being smooth: (6, SIZE, SIZE) uint8."""
+    """Smooth, as radiographs are: (6, SIZE, SIZE) uint8."""
     random = np.random.default_rng(7)
     coarse = random.uniform(0, 256, (6, 5, 5))
-    fine = saliency.cam.enlarge(coarse, (SIZE, SIZE)) + random.normal(0, 8, (6, SIZE, SIZE))
+    fine = enlarge(coarse, (SIZE, SIZE)) + random.normal(0, 8, (6, SIZE, SIZE))
     return fine.clip(0, 255).astype(np.uint8)
 
 
@@ -54,13 +55,13 @@ def with_statistics(model: keras.Model) -> keras.Model:
 
 
 def maps() -> dict[str, np.ndarray]:
-    """Every map of every network on the backend that runs, in float32 and computed in float64."""
+    """Every map of every network on this backend, computed in float32 and in float64."""
     found = {}
     for network in NETWORKS:
         model = with_statistics(build.build_network(network, SIZE, seed=1))
         for name, count in {**ONE_PASS, **MANY_PASSES}.items():
             for settings in (SETTINGS, DOUBLE):
-                found[f"{network} {name} {settings.precision}"] = saliency.compute(
+                found[f"{network} {name} {settings.precision}"] = compute(
                     name, model, FINDING, images()[:count], settings
                 )
     return found

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from chestkd import saliency
 from chestkd.findings import FINDINGS
 from chestkd.networks import backend, build
-from chestkd.saliency import guided
+from chestkd.saliency.cam import class_activations
+from chestkd.saliency.guided_backpropagation import count_relus, guided_model
+from chestkd.saliency.logit import Logit
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -44,13 +45,13 @@ def test_the_counts_are_of_every_network():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_relu_is_found(name):
-    assert guided.count_relus(smallest(name)) == RELUS[name]
+    assert count_relus(smallest(name)) == RELUS[name]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_guided_copy_has_the_same_logits_and_no_plain_relu(name):
     model = smallest(name)
-    copy = guided.guided_model(model, least_relus=RELUS[name])
+    copy = guided_model(model, least_relus=RELUS[name])
     images = pixels(model)
     np.testing.assert_allclose(
         np.asarray(copy.predict_on_batch(images)),
@@ -69,7 +70,7 @@ def test_the_guided_copy_has_the_same_logits_and_no_plain_relu(name):
 def test_cam_plus_bias_is_the_logit_on_every_network(name):
     model = smallest(name)
     images = pixels(model)[..., 0]
-    activations = saliency.class_activations(model, FINDINGS[4], images)
+    activations = class_activations(Logit(model, FINDINGS[4]), images)
     logits = np.asarray(model.predict_on_batch(images[..., None]))[:, 4]
     bias = float(model.get_layer("logits").get_weights()[1][4])
     np.testing.assert_allclose(activations.mean(axis=(1, 2)) + bias, logits, rtol=1e-3, atol=1e-4)
@@ -110,7 +111,7 @@ def test_guided_is_what_overriding_every_relu_operation_gives(name):
         return tf.gradients(logits[:, 4], images)[0]
 
     expected = overridden(tf.constant(images)).numpy()
-    maps = backend.input_gradients(guided.guided_model(model), 4, images)[0]
+    maps = backend.input_gradients(guided_model(model), 4, images)[0]
     plain = backend.input_gradients(model, 4, images)[0]
     largest = np.abs(expected).max()
     assert largest > 0

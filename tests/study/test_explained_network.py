@@ -1,4 +1,4 @@
-"""Which network explains, which images by which rule, and what the page on trust computes."""
+"""Which network is explained, the rules that choose images, and the page on trust's numbers."""
 
 from types import SimpleNamespace
 
@@ -7,11 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from chestkd import saliency, workspace
+from chestkd import workspace
 from chestkd.data.splits import SplitError
 from chestkd.evaluation import localization, localization_tables, marked_regions
 from chestkd.evaluation.localization_tables import localization_table
 from chestkd.pages import figure_4, figure_5, map_panels, saliency_trust
+from chestkd.saliency.gradient import gradient
+from chestkd.saliency.logit import Logit
+from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study import explained_network
 from chestkd.study.study import Study, open_study
 
@@ -83,7 +86,7 @@ def test_the_same_network_explains_images_of_another_size(study, explained):
         np.testing.assert_array_equal(one, two)
     assert larger.probabilities.shape == explained.probabilities.shape
     assert not np.allclose(larger.probabilities, explained.probabilities)
-    found = saliency.gradient(larger.model, "Mass", larger.images[larger.rows[:1]])
+    found = gradient(Logit(larger.model, "Mass"), larger.images[larger.rows[:1]])
     assert found.shape == (1, 48, 48)
     same = explained_network.explained_network(study, "resnet-32", size=32)
     assert same.note == ""
@@ -104,13 +107,13 @@ def test_the_rules_by_hand():
     probabilities[:, 4] = 0.2, 0.9, 0.5, 0.7
     labels = np.zeros((4, 14), np.uint8)
     labels[[0, 2], 4] = 1
-    of = SimpleNamespace(
+    explained = SimpleNamespace(
         rows=np.array([10, 11, 12, 13]), probabilities=probabilities, labels=labels
     )
-    assert explained_network.most_confident(of, "Mass") == 12
-    assert explained_network.least_confident(of, "Mass") == 10
-    assert explained_network.most_confident(of, "Mass", present=False) == 11
-    assert explained_network.most_confident(of, "Hernia") is None
+    assert explained_network.most_confident(explained, "Mass") == 12
+    assert explained_network.least_confident(explained, "Mass") == 10
+    assert explained_network.most_confident(explained, "Mass", present=False) == 11
+    assert explained_network.most_confident(explained, "Hernia") is None
 
 
 def test_a_row_by_the_name_of_its_image(study):
@@ -125,9 +128,7 @@ def test_panels_say_what_they_show(study, explained):
     marked = marked_regions.all_regions(dataset, study.split, explained.size)
     region = marked[0]
     first, second = (
-        map_panels.map_panel(
-            explained, region.row, region.finding, name, saliency.Settings(), region=region
-        )
+        map_panels.map_panel(explained, region.row, region.finding, name, Settings(), region=region)
         for name in ("gradient", "cam")
     )
     assert first.title.endswith("Gradient")
@@ -143,15 +144,15 @@ def test_panels_say_what_they_show(study, explained):
 
 def test_a_panel_without_evidence_says_so(study, explained, monkeypatch):
     nothing = np.zeros((1, explained.size, explained.size), np.float32)
-    monkeypatch.setattr(saliency, "compute", lambda *given, **options: nothing)
+    monkeypatch.setattr(map_panels, "compute", lambda *given, **options: nothing)
     row = int(explained.rows[0])
     for name in ("gradient", "cam"):
-        panel = map_panels.map_panel(explained, row, "Mass", name, saliency.Settings())
+        panel = map_panels.map_panel(explained, row, "Mass", name, Settings())
         assert panel.note.endswith("nothing speaks for the finding")
 
 
 def test_galleries_show_what_is_there_and_name_what_is_missing(study, explained):
-    settings = saliency.Settings()
+    settings = Settings()
     row = int(explained.rows[0])
     options = {"memory": 2**30, "name": "f", "caption": "Maps.", "source": "PHANTOM"}
     rows = {"Mass": row, "Pleural_Thickening": None}
@@ -201,7 +202,7 @@ def test_regions_by_the_names_of_their_images(study, explained):
 
 def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     images = explained.images[explained.rows[:3]]
-    settings = saliency.Settings(samples=2, steps=3)
+    settings = Settings(samples=2, steps=3)
     errors = saliency_trust.completeness(explained.model, "Mass", images, [2, 32])
     assert len(errors) == 6
     medians = errors.groupby("steps")["error"].median()
@@ -216,8 +217,8 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
         generator=np.random.default_rng(0),
     )
     assert len(table) == 3 * 2 * 3
-    gradient = table[(table["method"] == "gradient") & (table["share"] == 1)]
-    assert (gradient["rank correlation"] < 0.9).all()
+    changed = table[(table["method"] == "gradient") & (table["share"] == 1)]
+    assert (changed["rank correlation"] < 0.9).all()
     marked = marked_regions.choose(
         marked_regions.all_regions(study.prepared.dataset, study.split, 32), 2, 0
     )
@@ -226,7 +227,8 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     )
     assert list(scores) == ["Gradient", "CAM", "center", "random"]
     # Grouped by finding, yet in the order of the regions.
-    alone = saliency.gradient(explained.model, marked[1].finding, explained.images[[marked[1].row]])
+    logit = Logit(explained.model, marked[1].finding)
+    alone = gradient(logit, explained.images[[marked[1].row]])
     expected = localization.score_maps(alone, "absolute", [marked[1]])
     assert scores["Gradient"]["energy"][1] == pytest.approx(expected["energy"][0], rel=1e-4)
     # Two regions of a finding are too few for an interval.
@@ -247,10 +249,10 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     ):
         assert figure.axes
         plt.close(figure)
-    titles = {name: saliency.METHODS[name].title for name in table["method"].unique()}
+    titles = {name: METHODS[name].title for name in table["method"].unique()}
     random = saliency_trust.all_random(table, titles).set_index("map")
     assert random.index.tolist() == list(titles.values())
-    assert random.loc["Gradient", "SSIM"] == pytest.approx(gradient["SSIM"].mean())
+    assert random.loc["Gradient", "SSIM"] == pytest.approx(changed["SSIM"].mean())
     assert random.loc["Gradient", "constant maps"] == 0
     means = saliency_trust.means(summary).set_index("map")
     assert means.index.tolist() == list(scores)

@@ -1,31 +1,45 @@
-"""A copy of a model whose ReLUs pass back only positive gradients (Springenberg et al., 2015).
+"""Guided backpropagation (Springenberg et al., 2015): ReLUs pass back only positive gradients.
 
-Equation (2) of the paper: where a gradient R arrives at f = relu(x), what goes on backwards is
-1[R > 0] 1[x > 0] R. The forward pass does not change. A ReLU is found in three guises: as
-`keras.layers.ReLU`, as the activation of a layer (`Activation`, `Conv2D`, `Dense`, ...), and, in
-both, with a ceiling of 6.
+Equation (2) of the paper: where a gradient R arrives at f = relu(x), 1[R > 0] 1[x > 0] R is passed
+on. The forward pass does not change. A ReLU is recognized as `keras.layers.ReLU` and as the
+activation of a layer (`Activation`, `Conv2D`, `Dense`, ...), in both cases also with a ceiling
+of 6.
 """
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from chestkd.saliency.copies import copy_of
+from chestkd.saliency.gradient import gradient
+from chestkd.saliency.logit import Logit
 
 _copies: weakref.WeakKeyDictionary[keras.Model, tuple[keras.Model, int]] = (
     weakref.WeakKeyDictionary()
 )
 
 
+def guided_backpropagation(logit: Logit, images: np.ndarray, *, least_relus: int = 1) -> np.ndarray:
+    """The guided gradient for images (N, H, W): (N, H, W) float32, in logits per gray level.
+
+    Raises ValueError where fewer than `least_relus` ReLUs are found; without any, guided
+    backpropagation is the gradient.
+    """
+    guided = guided_model(logit.model, least_relus=least_relus)
+    return gradient(replace(logit, model=guided), images)
+
+
 def guided_model(model: keras.Model, *, least_relus: int = 1) -> keras.Model:
     """A copy of a flat functional `model`, with its present weights, that backpropagates guided.
 
-    `model` itself is not touched; a second call gives the same copy with the weights brought up
-    to date. Raises ValueError where fewer than `least_relus` ReLUs are found, and for a model in
-    which one could hide: one that holds other models, or calls `keras.ops.relu` by itself.
+    `model` itself is not touched; a second call returns the same copy with its weights updated.
+    Raises ValueError where fewer than `least_relus` ReLUs are found, and for a model in which one
+    could hide: one that contains other models, or calls `keras.ops.relu` directly.
     """
     if model not in _copies:
         _copies[model] = _copy(model)
@@ -115,7 +129,7 @@ def _refuse_hidden(model: keras.Model) -> None:
     for operation in model.operations:
         if isinstance(operation, keras.Model):
             raise ValueError(
-                f"{model.name} holds the model {operation.name}, whose ReLUs would be missed; "
+                f"{model.name} contains the model {operation.name}, whose ReLUs would be missed; "
                 "expected one flat graph"
             )
         is_layer = isinstance(operation, keras.layers.Layer)
