@@ -30,12 +30,8 @@
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
 data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there
-cam_network: str = (
-    "densenet-121"  # of the first map; the study's best network if it has no run of this one
-)
-network: str = (
-    "inception-v3"  # of the second map; the study's best network if it has no run of this one
-)
+cam_network: str = "densenet-121"  # of the first map; the study's best if it has no run of it
+network: str = "inception-v3"  # of the second map; the study's best if it has no run of it
 findings: str = ""  # names with commas; "": the eight that NIH boxed
 images: str = ""  # one image name for each finding; "": by the rule
 cam_method: str = "cam"  # the first map

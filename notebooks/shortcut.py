@@ -30,9 +30,7 @@ test_images: int = 120  # test radiographs of other patients, half of them with 
 size: int = 64  # side of the radiographs, in pixels
 network: str = "resnet-32"  # the network that is trained twice
 epochs: int = 8  # of each training
-severity: float = (
-    0.5  # mean severity of the findings; the subtler they are, the more tempting the tube
-)
+severity: float = 0.5  # mean severity of the findings; subtle ones make the tube tempting
 seed: int = 0  # draws patients, radiographs, weights and noise
 methods: str = "gradient, guided-backpropagation, integrated-gradients, smoothgrad-integrated-gradients, cam"  # maps to measure
 samples: int = 4  # noisy copies of an image, for SmoothGrad
