@@ -27,8 +27,8 @@
 #
 # The interval is a {term}`paired <paired interval>` bootstrap: both sides of a comparison are evaluated on the same
 # resamples of the patients and, where a study has several seeds, on the same draws of the seeds.
-# With one seed it says nothing about training again from another seed; with two or three it is too
-# narrow rather than too wide. The interval of a training time (C10) resamples a run's epochs.
+# With one seed it says nothing about training again from another seed; with two or three it tends to
+# be too narrow. The interval of a training time (C10) resamples a run's epochs.
 #
 #     papermill notebooks/claims.py build/claims.ipynb -p preset quick
 #
@@ -62,7 +62,9 @@ print(
     "\n".join([f"seeds: {', '.join(map(str, study.preset.seeds))}", *training_times.origins(runs)])
 )
 counted = claims.tally(ledger)
-Markdown("\n\n".join([counted, claim_11.origin(study.folder)]))
+Markdown(
+    "\n\n".join([counted, claim_11.origin(study.folder), claims.image_wise_note(study, planned)])
+)
 
 # %% [markdown]
 # Effects are differences in points (AUC x 100); for C10, a ratio of training times. "Holds" counts

@@ -20,7 +20,7 @@
 #
 # An {term}`AUC` is the mean over the findings on the {term}`test images` and, where a study has
 # several seeds, over the seeds. Its 95 % interval is a {term}`bootstrap over patients`, and over the
-# seeds. Three seeds are few: such an interval is too narrow rather than too wide. Numbers measured
+# seeds. Three seeds are few: such an interval tends to be too narrow. Numbers measured
 # on images other than the paper's do not test the paper; the line under each table says which data
 # they come from.
 #
@@ -51,8 +51,12 @@ source = study.caption(runs=len(runs))
 name = study.dataset.name
 print(
     "\n".join(
-        [f"{name}; seeds: {', '.join(map(str, study.preset.seeds))}", *training_times.origins(runs)]
-    )
+        [
+            f"{name}; seeds: {', '.join(map(str, study.preset.seeds))}",
+            *training_times.origins(runs),
+            table_1.comparability(planned),
+        ]
+    ).rstrip()
 )
 
 # %% [markdown]

@@ -17,7 +17,8 @@
 # {term}`AUC` with its interval from a {term}`bootstrap over patients`. The
 # paper's means are computed from its columns; {doc}`paper-audit` lists where the printed ones
 # differ. Numbers measured on images other than the paper's do not test the paper: the heading
-# of each measured column and the line under the table say which data they come from.
+# of each measured column and the line under the table say which data they come from, and how many
+# {term}`effective patients` the intervals rest on.
 #
 #     papermill notebooks/table-3.py build/table-3.ipynb -p preset quick
 #

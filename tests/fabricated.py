@@ -36,6 +36,9 @@ class Fabricated:
         self.labels, self.patients = labels_and_patients()
         self.dataset = SimpleNamespace(name="PHANTOM")
 
+    def tested_on(self, split: str = "") -> str:
+        return f"test patients of the {split or self.preset.split} split"
+
     def planned(self) -> list[PlannedRun]:
         return planned_runs(self.preset)
 
@@ -63,6 +66,7 @@ class Fabricated:
         status: str = "complete",
         labels: np.ndarray | None = None,
         patients: np.ndarray | None = None,
+        logits: np.ndarray | None = None,
         **record: object,
     ) -> None:
         """Write a run's files; ``record`` replaces keys of its `run.json`."""
@@ -76,7 +80,7 @@ class Fabricated:
                 seed = int(specification.id[-8:], 16)
                 np.savez(
                     folder / "scores.npz",
-                    logits=scores(labels, strength, seed),
+                    logits=scores(labels, strength, seed) if logits is None else logits,
                     labels=labels,
                     patients=patients,
                     images=np.arange(len(labels)).astype(str),

@@ -3,7 +3,8 @@
 Images of one patient resemble each other, so a resample draws whole patients: every image
 of a patient counts as often as the patient was drawn. A resample is thus a vector of integer
 weights, and its AUC is the weighted Mann-Whitney statistic, ties counted one half. Two models
-are compared on the same resamples.
+are compared on the same resamples. One that draws no image with a finding, or none without it,
+leaves the finding's AUC undefined; what a mean is then is said at `intervals.mean`.
 """
 
 from dataclasses import astuple, dataclass
@@ -12,10 +13,18 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from chestkd.evaluation.intervals import Estimate
+from chestkd.evaluation.intervals import Estimate, Measured, effective_patients, mean
 from chestkd.findings import FINDINGS
 
 MEAN = "Mean"
+# A finding of fewer patients carries a mark, which tables and figures explain below themselves.
+FEW_PATIENTS = 10
+FEW_MARK = "†"
+FEW_EXPLAINED = (
+    f"{FEW_MARK} Fewer than {FEW_PATIENTS} patients with the finding, too few to rely on its "
+    "interval: measured for AUCs, such 95 % intervals cover the true value in 83 to 96 % of cases "
+    "at an AUC of .75, and in 85 % on average at .9."
+)
 _BLOCK_ELEMENTS = 4_000_000  # resamples x images in memory at once: 32 MB of float64
 
 
@@ -35,10 +44,16 @@ def auc_scores(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mean of the AUCs that are defined; ValueError where none is."""
-    areas = auc_scores(labels, scores)
-    if np.isnan(areas).all():
+    return float(auc_scores(labels, scores)[defined_findings(labels)].mean())
+
+
+def defined_findings(labels: np.ndarray) -> np.ndarray:
+    """Whether each column of ``labels`` (N, C) has an AUC, (C,) bool; ValueError where none has."""
+    positives = labels.sum(axis=0, dtype=int)
+    defined = (positives > 0) & (positives < len(labels))
+    if not defined.any():
         raise ValueError(f"no finding has both positives and negatives among {len(labels)} images")
-    return float(np.nanmean(areas))
+    return defined
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,27 @@ class Resamples:
     def weights(self) -> np.ndarray:
         """How often each image counts in each resample, (R, N) float64."""
         return self.counts[:, self.patient].astype(np.float64)
+
+    def undefined(self, labels: np.ndarray) -> np.ndarray:
+        """Whether each resample leaves the AUC of each column undefined, (R, C) bool."""
+        patients = self.counts.shape[1]
+        ones, zeros = (
+            self.counts.astype(np.float64)
+            @ np.stack([np.bincount(self.patient, column, patients) for column in columns], axis=1)
+            for columns in (labels.T, 1 - labels.T)
+        )
+        return (ones == 0) | (zeros == 0)
+
+    def describe(self, labels: np.ndarray) -> str:
+        """On how many test patients intervals rest, and what they are worth; ``labels`` (N, C).
+
+        For example "58 test patients, worth 15 with equally many images". Adds how many of the
+        resamples leave undefined a finding that the images define, unless none does.
+        """
+        worth = f"{effective_patients(self.patient):.0f} with equally many images"
+        text = f"{len(np.unique(self.patient)):,} test patients, worth {worth}"
+        fewer = self.undefined(labels)[:, defined_findings(labels)].any(axis=1).mean()
+        return text + (f"; a finding is undefined in {_percent(fewer)}" if fewer else "")
 
     def auc_scores(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """AUC of every resample and column, (R, C) float64, NaN where undefined."""
@@ -106,26 +142,33 @@ def auc_table(
     """AUC of each finding and their mean, each with its interval over patients.
 
     ``labels`` (N, 14) in {0, 1}, ``scores`` (N, 14), ``patients`` (N,). Columns: ``finding``,
-    ``auc``, ``low``, ``high``, ``positives``, ``negatives``, ``note``. A finding without
-    positives or negatives has no AUC: its note says so and the mean leaves it out. The interval
-    of the mean uses the resamples in which every finding of the mean is defined.
+    ``auc``, ``low``, ``high``, ``positives`` and ``negatives``: images with and without it;
+    ``positive patients``; ``undefined``: the share of the resamples, 0 to 1, that leave its AUC
+    undefined and so have no part in its interval, or that have fewer findings in the mean (see
+    `chestkd.evaluation.intervals.mean`); ``note``: why there is no AUC, `FEW_MARK` where fewer
+    than `FEW_PATIENTS` patients have the finding, and ``undefined`` where it is not 0. A finding
+    without positives or negatives has no AUC, and the mean leaves it out.
     """
-    areas = auc_scores(labels, scores)
+    defined = defined_findings(labels)
     drawn = Resamples.draw(patients, resamples, seed).auc_scores(labels, scores)
-    positives = labels.sum(axis=0, dtype=int)
-    rows = []
-    for index, name in enumerate(FINDINGS):
-        estimate = Estimate.of(areas[index], drawn[:, index])
-        counts = (positives[index], len(labels) - positives[index])
-        rows.append((name, *astuple(estimate), *counts, _note(*counts)))
-    defined = ~np.isnan(areas)
-    if not defined.any():
-        raise ValueError(f"no finding has both positives and negatives among {len(labels)} images")
-    mean = Estimate.of(areas[defined].mean(), drawn[:, defined].mean(axis=1))
-    note = "" if defined.all() else f"of {defined.sum()} findings"
-    rows.append((MEAN, *astuple(mean), int(positives.sum()), int((labels == 0).sum()), note))
-    columns = ["finding", "auc", "low", "high", "positives", "negatives", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    numbers = list(map(Measured, auc_scores(labels, scores), drawn.T))
+    overall = mean([numbers[index] for index in np.flatnonzero(defined)])
+    estimates = [number.estimate for number in (*numbers, overall)]
+    present = np.column_stack([labels, labels.any(axis=1)])
+    fewer = np.isnan(drawn[:, defined]).any(axis=1).mean()
+    table = pd.DataFrame({"finding": [*FINDINGS, MEAN]})
+    table[["auc", "low", "high"]] = [astuple(estimate) for estimate in estimates]
+    for column, value in (("positives", 1), ("negatives", 0)):
+        counts = (labels == value).sum(axis=0)
+        table[column] = [*counts, counts.sum()]
+    table["positive patients"] = [len(np.unique(patients[column > 0])) for column in present.T]
+    table["undefined"] = [*(number.undefined for number in numbers), fewer]
+    table["note"] = [_note(*row) for row in table.iloc[:, 4:].itertuples(index=False, name=None)]
+    table.loc[table.index[-1], "note"] = _joined(
+        "" if defined.all() else f"of {defined.sum()} findings",
+        f"of fewer in {_percent(fewer)}" if fewer else "",
+    )
+    return table
 
 
 def auc_difference(
@@ -138,19 +181,30 @@ def auc_difference(
     seed: int = 0,
 ) -> Estimate:
     """Difference of mean AUC, ``scores`` minus ``reference_scores``, on the same resamples."""
-    areas, reference = auc_scores(labels, scores), auc_scores(labels, reference_scores)
     drawn = Resamples.draw(patients, resamples, seed)
-    defined = ~np.isnan(areas)
-    difference = drawn.auc_scores(labels[:, defined], scores[:, defined]) - drawn.auc_scores(
-        labels[:, defined], reference_scores[:, defined]
+    defined = defined_findings(labels)
+    areas, others = (
+        map(
+            Measured, auc_scores(labels, found)[defined], drawn.auc_scores(labels, found).T[defined]
+        )
+        for found in (scores, reference_scores)
     )
-    return Estimate.of((areas - reference)[defined].mean(), difference.mean(axis=1))
+    return mean([area - other for area, other in zip(areas, others, strict=True)]).estimate
 
 
-def _note(positives: int, negatives: int) -> str:
-    if not positives:
-        return "n/a (0 positives)"
-    return "" if negatives else "n/a (0 negatives)"
+def _note(positives: int, negatives: int, patients: int, undefined: float) -> str:
+    if not positives or not negatives:
+        return f"n/a (0 {'negatives' if positives else 'positives'})"
+    few = f"{FEW_MARK} {patients} patient{'s' * (patients > 1)}" if patients < FEW_PATIENTS else ""
+    return _joined(few, f"undefined in {_percent(undefined)}" if undefined else "")
+
+
+def _joined(*notes: str) -> str:
+    return ", ".join(filter(None, notes))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} % of resamples"
 
 
 def _check_pair(labels: np.ndarray, scores: np.ndarray) -> None:

@@ -6,6 +6,15 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 
+def effective_patients(patients: np.ndarray) -> float:
+    """How many patients with equally many images N images of ``patients`` (N,) are worth.
+
+    Kish's effective sample size (sum n)^2 / sum n^2, where n are the images of each patient.
+    """
+    _, images = np.unique(patients, return_counts=True)
+    return float(images.sum() ** 2 / (images**2).sum())
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A value with the limits of its 95 % interval, which are NaN where there is none."""
@@ -57,11 +66,23 @@ class Measured:
         """The number with its 95 % interval."""
         return Estimate.of(self.value, self.resampled)
 
+    @property
+    def undefined(self) -> float:
+        """The share of the resamples that leave the number undefined, 0 to 1."""
+        return float(np.isnan(self.resampled).mean())
+
 
 def mean(numbers: Sequence[Measured]) -> Measured:
-    """Mean of several numbers."""
-    values = [number.value for number in numbers]
-    return Measured(float(np.mean(values)), np.mean([n.resampled for n in numbers], axis=0))
+    """Mean of several numbers.
+
+    In a resample that leaves some of them undefined, the mean differs from its value by as much as
+    the others do on average. Averaging the others alone would compare means over different sets,
+    and leaving the resample out would keep only those that drew the rare patients. A resample that
+    defines none is NaN.
+    """
+    value = float(np.mean([number.value for number in numbers]))
+    changes = np.ma.masked_invalid([number.resampled - number.value for number in numbers])
+    return Measured(value, value + changes.mean(axis=0).filled(np.nan))
 
 
 def mean_over_seeds(numbers: Sequence[Measured]) -> Measured:

@@ -6,13 +6,14 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from chestkd.evaluation.auc import MEAN, Resamples
-from chestkd.evaluation.intervals import Estimate, Measured, mean
+from chestkd.evaluation.auc import FEW_MARK, FEW_PATIENTS, MEAN, Resamples
+from chestkd.evaluation.intervals import Estimate, Measured, effective_patients, mean
 from chestkd.evaluation.localization import MEASURES
 from chestkd.findings import FINDINGS
 
 # Patients that a finding needs for an interval, and to count in the mean over findings.
 LEAST_PATIENTS = 5
+_COUNTS = ["regions", "patients", "effective patients"]
 
 
 def localization_table(
@@ -22,11 +23,12 @@ def localization_table(
 
     ``scores`` maps a title ("CAM", "center", ...) to the scores of
     `chestkd.evaluation.localization`, all on the same regions. Columns: ``finding``, ``map``,
-    ``measure``, ``value``, ``low``, ``high``, ``regions``, ``patients``, ``note``. A finding
-    without a region has no value, and its note says so. One with regions of fewer than
-    `LEAST_PATIENTS` patients has a value without limits, because resamples of one patient show no
-    spread. The mean over findings leaves both out, and weights every other finding equally. All
-    maps are resampled alike. Raises ValueError for scores on different regions, or for none.
+    ``measure``, ``value``, ``low``, ``high``, ``regions``, ``patients``, ``effective patients``
+    by their regions, ``note``. A finding without a region has no value, and its note says so. One
+    with regions of fewer than `LEAST_PATIENTS` patients has a value without limits, because
+    resamples of one patient show no spread; one of fewer than `FEW_PATIENTS` is marked. The mean
+    over findings leaves out those without limits, and weights the others equally. All maps are
+    resampled alike. Raises ValueError for scores on different regions, or for none.
     """
     first = _same_regions(scores)
     weights = Resamples.draw(first["patient"].to_numpy(), resamples, seed).weights
@@ -36,7 +38,7 @@ def localization_table(
         for measure in MEASURES
         for finding, estimate in _estimates(_means(frame, measure, weights)).items()
     ]
-    columns = ["finding", "map", "measure", "value", "low", "high", "regions", "patients", "note"]
+    columns = ["finding", "map", "measure", "value", "low", "high", *_COUNTS, "note"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -59,19 +61,24 @@ def localization_difference(
 
 
 def readable_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row a finding, one column a map: "0.41 (0.38 to 0.45)", or why there is none."""
+    """One row a finding, one column a map: "0.41 (0.38 to 0.45)", or why there is none.
+
+    `FEW_MARK` follows the name of a finding of fewer than `FEW_PATIENTS` patients.
+    """
     chosen = table[table["measure"] == measure]
     texts = [
         f"{Estimate(value, low, high):.2f}" if value == value else note or "n/a"
         for value, low, high, note in chosen[["value", "low", "high", "note"]].to_numpy()
     ]
     wide = chosen.assign(text=texts).pivot(
-        index=["finding", "regions", "patients"], columns="map", values="text"
+        index=["finding", *_COUNTS], columns="map", values="text"
     )
     wide = wide[list(dict.fromkeys(chosen["map"]))].reset_index()
     order = {name: position for position, name in enumerate((*FINDINGS, MEAN))}
     wide = wide.sort_values("finding", key=lambda names: names.map(order), ignore_index=True)
     note = chosen.loc[chosen["finding"] == MEAN, "note"].iloc[0]
+    few = (wide["regions"] > 0) & (wide["patients"] < FEW_PATIENTS) & (wide["finding"] != MEAN)
+    wide["finding"] += np.where(few, f" {FEW_MARK}", "")
     wide["finding"] = wide["finding"].replace(MEAN, f"{MEAN} {note}".strip())
     return wide.rename_axis(columns=None)
 
@@ -122,18 +129,26 @@ def _same_regions(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return first
 
 
-def _counts(scores: pd.DataFrame, finding: str) -> tuple[int, int, str]:
-    """Regions, patients, and what there is to note."""
-    if finding != MEAN:
-        chosen = scores[scores["finding"] == finding]
-        patients = chosen["patient"].nunique()
-        note = "n/a (0 regions)" if not len(chosen) else ""
-        if 0 < patients < LEAST_PATIENTS:
-            note = f"no interval ({patients} patient{'s' * (patients > 1)})"
-        return len(chosen), patients, note
-    per_finding = scores.groupby("finding", observed=True)["patient"].nunique()
-    enough = per_finding.index[per_finding >= LEAST_PATIENTS]
-    chosen = scores[scores["finding"].isin(enough)]
-    plural = "" if len(enough) == 1 else "s"
-    note = "" if len(enough) == len(FINDINGS) else f"of {len(enough)} finding{plural}"
-    return len(chosen), chosen["patient"].nunique(), note
+def _counts(scores: pd.DataFrame, finding: str) -> tuple[int, int, float, str]:
+    """Regions, patients, what these are worth, and what there is to note."""
+    groups = scores.groupby("finding", observed=True)["patient"]
+    patients_of = {name: own.to_numpy() for name, own in groups}
+    if finding == MEAN:
+        enough = [own for own in patients_of.values() if len(np.unique(own)) >= LEAST_PATIENTS]
+        count = f"of {len(enough)} finding{'s' * (len(enough) != 1)}"
+        note = "" if len(enough) == len(FINDINGS) else count
+    else:
+        enough = [patients_of[finding]] if finding in patients_of else []
+        note = _note(len(np.unique(patients_of.get(finding, []))))
+    patients = np.concatenate(enough or [np.array([], int)])
+    worth = round(effective_patients(patients), 1) if enough else 0.0
+    return len(patients), len(np.unique(patients)), worth, note
+
+
+def _note(patients: int) -> str:
+    if not patients:
+        return "n/a (0 regions)"
+    named = f"{patients} patient{'s' * (patients > 1)}"
+    if patients < LEAST_PATIENTS:
+        return f"no interval ({named})"
+    return f"{FEW_MARK} {named}" if patients < FEW_PATIENTS else ""

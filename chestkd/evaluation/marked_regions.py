@@ -1,4 +1,4 @@
-"""Where findings are marked in the test images: NIH's boxes, or the phantom's exact masks."""
+"""Where findings are marked in the test images: NIH's boxes, or the phantom's masks."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from chestkd.phantom.masks import read_mask
 def all_regions(dataset: Dataset, split: Split, size: int) -> list[Region]:
     """Every marked finding of the test images, for maps of `size` x `size` pixels.
 
-    On a phantom these are the exact masks of every finding that is really present, whatever the
+    On a phantom these are the masks of every finding that is really present, whatever the
     labels say; on any other data set they are the boxes. Raises SplitError for any but the official
     split, and ValueError, naming the image, for a box that lies outside it.
     """

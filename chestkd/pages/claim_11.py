@@ -35,8 +35,7 @@ def map_effects(
 
     `scores` as `localization.score_maps` returns them; other methods may be among them. A finding
     with regions of fewer than `localization_tables.LEAST_PATIENTS` patients has no effect. There
-    are no effects at all where one of the two methods is missing, or no resample has a patient of
-    every other finding. Columns: `EFFECT_COLUMNS`.
+    are no effects at all where one of the two methods is missing. Columns: `EFFECT_COLUMNS`.
     """
     subject = claim(CLAIM)
     measured: dict[Name, dict[int, Measured]] = {}
@@ -48,9 +47,6 @@ def map_effects(
             name = MapName(method, finding)
             if name in subject.names and not np.isnan(number.resampled).all():
                 measured[name] = {0: number}
-    samples = [number[0].resampled for number in measured.values()]
-    if not samples or np.isnan(np.sum(samples, axis=0)).all():
-        return pd.DataFrame(columns=EFFECT_COLUMNS)
     return measured_effects([subject], measured)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chestkd.data.splits import IMAGE_WISE
 from chestkd.distillation.run_names import RunName
 from chestkd.evaluation.intervals import Estimate
 from chestkd.pages import claim_11
@@ -15,9 +16,11 @@ from chestkd.paper.comparisons import Comparison
 from chestkd.study.study import Study
 from chestkd.study.table_cells import (
     NOT_PLANNED,
+    Cell,
     Cells,
     Measurements,
     image_wise_cells,
+    left_out,
     mean_aucs,
     runs_of,
 )
@@ -50,13 +53,29 @@ def auc_effects(
 ) -> pd.DataFrame:
     """Effects of C1 to C9, and of C12 where the study has image-wise runs beside its own."""
     table = measured_effects(_AUC_CLAIMS, aucs)
-    leaky = image_wise_cells(study)
-    if leaky:
-        own = [RunName("base", name.network) for name in leaky]
-        both = leaky | {name: planned[name] for name in own}
+    both = _both_splits(study, planned)
+    if both:
         measured = mean_aucs(both, study.preset.resamples, progress=progress)
         table = pd.concat([table, measured_effects([claim("C12")], measured)], ignore_index=True)
     return table
+
+
+def _both_splits(study: Study, planned: Cells) -> dict[RunName, Cell]:
+    """What C12 compares: the image-wise base runs and the study's own; none without the former."""
+    leaky = image_wise_cells(study)
+    return leaky | {name: planned[name] for name in (RunName("base", n.network) for n in leaky)}
+
+
+def image_wise_note(study: Study, planned: Cells) -> str:
+    """A sentence on what C12 compares, and over which findings; "" without image-wise runs."""
+    both = _both_splits(study, planned)
+    if not both:
+        return ""
+    names = left_out(runs_of(both))
+    return (
+        f"C12 compares means over the findings that both test parts define; left out: "
+        f"{names or 'none'}. The image-wise part: {study.tested_on(IMAGE_WISE)}."
+    )
 
 
 def ledger(effects: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from chestkd.data.dataset import Dataset
 from chestkd.data.splits import Split
+from chestkd.evaluation.intervals import effective_patients
 from chestkd.findings import FINDINGS, readable
 
 _COLORS = sns.color_palette("colorblind")
@@ -19,7 +20,10 @@ def parts(split: Split) -> dict[str, np.ndarray]:
 
 
 def summary(dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Images and patients, one row a part and one for all; shares are of the images, 0 to 1."""
+    """Images and patients, one row a part and one for all; shares are of the images, 0 to 1.
+
+    ``effective patients``: how many with equally many images they are worth.
+    """
     rows = []
     for part, members in {**parts(split), "all": np.arange(len(dataset.table))}.items():
         table = dataset.table.iloc[members]
@@ -28,6 +32,7 @@ def summary(dataset: Dataset, split: Split) -> pd.DataFrame:
                 "part": part,
                 "images": len(table),
                 "patients": table["patient"].nunique(),
+                "effective patients": effective_patients(table["patient"].to_numpy()),
                 "without finding": int((dataset.labels[members].sum(axis=1) == 0).sum()),
                 "AP share": (table["view"] == "AP").mean(),
                 "women": (table["sex"] == "F").mean(),

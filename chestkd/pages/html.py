@@ -15,10 +15,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from chestkd.evaluation.auc import FEW_EXPLAINED, FEW_MARK
+
 _DPI = 150
-# Charts stay exact as PNG; larger images show radiographs: WebP stores them in a fifth of the size.
+# Charts stay exact as PNG; larger images show radiographs, which WebP stores in less space.
 _LARGEST_PNG = 200_000
 
 
@@ -34,7 +37,8 @@ def table(
     """A table for the book; ``name`` is the file name of the CSV without its ending.
 
     ``source`` is the study's caption. ``formats`` maps columns to format specifications such as
-    ".3f"; missing values are empty cells. ``bold`` (same shape, bool) marks cells.
+    ".3f"; missing values are empty cells. ``bold`` (same shape, bool) marks cells. A cell with
+    `FEW_MARK` is explained below the table.
     """
     header = "".join(_header(column, frame[column]) for column in frame.columns)
     rows = []
@@ -55,6 +59,7 @@ def table(
         f'aria-label="{html.escape(caption, quote=True)}"><table>'
         f"<caption>{html.escape(caption)}</caption>"
         f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{_explained(str(rows), '<p>{}</p>')}"
         f'<p class="chestkd-source">{html.escape(source)} · {_csv_link(frame, name)}</p></div>'
     )
 
@@ -82,7 +87,11 @@ def _csv_link(frame: pd.DataFrame, name: str) -> str:
 
 
 def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> HTML:
-    """A figure for the book; ``alt`` describes it in words. Closes the figure."""
+    """A figure for the book; ``alt`` describes it in words. Closes the figure.
+
+    A text of the figure with `FEW_MARK` is explained in the caption.
+    """
+    explained = _explained(str([text.get_text() for text in drawn.findobj(Text)]), " {}")
     stream = io.BytesIO()
     drawn.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
     plt.close(drawn)
@@ -93,9 +102,13 @@ def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> 
         f'<figure class="chestkd-figure" id="{name}">'
         f'<img alt="{html.escape(alt, quote=True)}" width="{width}" height="{height}" '
         f'src="data:image/{kind};base64,{image}">'
-        f"<figcaption>{html.escape(caption)} "
+        f"<figcaption>{html.escape(caption)}{explained} "
         f'<span class="chestkd-source">{html.escape(source)}</span></figcaption></figure>'
     )
+
+
+def _explained(shown: str, form: str) -> str:
+    return form.format(FEW_EXPLAINED) if FEW_MARK in shown else ""
 
 
 def _compressed(png: bytes) -> tuple[str, bytes]:

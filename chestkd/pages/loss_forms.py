@@ -142,7 +142,7 @@ def auc_rows(runs: Mapping[str, Run], resamples: int) -> pd.DataFrame:
         scores = run.scores()
         labels, logits = scores["labels"], scores["logits"]
         mean = run_auc_table(run, resamples=resamples).iloc[-1]
-        row = {"form": form, "mean AUC": mean["auc"], "low": mean["low"], "high": mean["high"]}
+        row = {"form": form, "mean AUC": mean["auc"], **mean[["low", "high", "note"]]}
         row["any finding"] = any_finding_auc(labels, logits)
         if reference is None:
             reference = logits

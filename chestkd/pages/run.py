@@ -12,7 +12,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from chestkd.distillation.strategies import STRATEGIES
-from chestkd.evaluation.auc import auc_difference
+from chestkd.evaluation.auc import FEW_MARK, auc_difference
 from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
@@ -66,6 +66,9 @@ class RunPage:
             f"temperature {teaching.temperature:g}{spent}"
         )
 
+    def _source(self, runs: int) -> str:
+        return self.study.caption(runs, split=self.planned.split or "")
+
     def curves(self, caption: str) -> HTML:
         """Its learning curves, and the base run's; ``caption`` follows the run's title."""
         runs = self._with_base
@@ -79,7 +82,7 @@ class RunPage:
             learning_curves(histories),
             name=f"{self.planned.key}-curves",
             caption=f"{self.title}{caption}",
-            source=self.study.caption(runs=len(runs)),
+            source=self._source(len(runs)),
             alt=f"Loss and validation AUC by epoch. {described}.",
         )
 
@@ -93,16 +96,17 @@ class RunPage:
             name=f"{self.planned.key}-against",
             caption=f"Mean test AUC, and {self.title} minus each of the others on the same "
             "resamples of patients, in points of AUC x 100.",
-            source=self.study.caption(runs=len(compared)),
+            source=self._source(len(compared)),
             formats={"mean AUC": ".4f"},
         )
 
     def _row(self, title: str, run: Run) -> dict[str, object]:
         if run.diverged:
             return {"run": title, "mean AUC": np.nan, "difference": "diverged"}
-        mean = self._auc_table(run)["auc"].iloc[-1]
+        mean = self._auc_table(run).iloc[-1]
         difference = "" if run is self.run else self._difference(run)
-        return {"run": title, "mean AUC": mean, "difference": difference}
+        note = mean["note"]
+        return {"run": title, "mean AUC": mean["auc"], "difference": difference, "note": note}
 
     def _difference(self, reference: Run) -> str:
         own, other = self.run.scores(), reference.scores()
@@ -123,8 +127,8 @@ class RunPage:
             self._auc_table(self.run),
             name=f"{self.planned.key}-auc",
             caption=f"Test AUC of {self.title}, with 95 % intervals over patients.",
-            source=self.study.caption(runs=1),
-            formats=AUC_FORMATS,
+            source=self._source(1),
+            formats=AUC_FORMATS | {"undefined": ".3f"},
         )
 
     def intervals(self) -> HTML:
@@ -138,7 +142,7 @@ class RunPage:
             auc_intervals(tables),
             name=f"{self.planned.key}-intervals",
             caption="Test AUC of each finding. The dotted line is chance.",
-            source=self.study.caption(runs=len(tables)),
+            source=self._source(len(tables)),
             alt=f"AUC of each finding with its 95 % interval. Means: {means}.",
         )
 
@@ -208,7 +212,9 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
 
 def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """AUC of every finding with its interval, one color a run, in the order of the tables."""
-    rows = next(iter(tables.values()))["finding"]
+    first = next(iter(tables.values()))
+    few = first["note"].str.startswith(FEW_MARK)
+    rows = first["finding"].map(readable) + np.where(few, f" {FEW_MARK}", "")
     figure, axes = plt.subplots(figsize=(7, 4.6))
     for index, (color, (title, table)) in enumerate(zip(_COLORS, tables.items(), strict=False)):
         heights = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
@@ -216,7 +222,7 @@ def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes.errorbar(
             table["auc"], heights, xerr=errors, fmt="o", ms=4, lw=1.2, color=color, label=title
         )
-    axes.set_yticks(np.arange(len(rows)), [readable(name) for name in rows])
+    axes.set_yticks(np.arange(len(rows)), rows)
     axes.invert_yaxis()
     axes.axvline(0.5, color="gray", lw=0.8, ls=":")
     axes.set(xlabel="AUC on the test images, 95 % interval over patients")

@@ -42,10 +42,12 @@ def table3(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Table 3: one row a finding and their mean, the paper's columns, then the measured ones.
 
     The paper's means are computed here, not copied. ``measured`` maps a column's title to
-    `auc_table`.
+    `auc_table`, all on the same test images, whose notes come last.
     """
     paper = published_table3()
     rows = pd.concat([paper, paper.mean().rename(MEAN).to_frame().T])
     for title, table in measured.items():
         rows[title] = auc_with_interval(table)
+    for table in list(measured.values())[:1]:
+        rows["note"] = table["note"].to_numpy()
     return rows.rename_axis("finding").reset_index()

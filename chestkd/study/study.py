@@ -95,6 +95,12 @@ class Study:
         """Training, validation and test rows of the prepared images."""
         return split(self.prepared.dataset, self.preset.split, seed=self.preset.split_seed)
 
+    def parts(self, name: str) -> Split:
+        """The same by another split, such as the image-wise one beside a study's own."""
+        if name == self.split.name:
+            return self.split
+        return split(self.prepared.dataset, name, seed=self.preset.split_seed)
+
     @property
     def store(self) -> Store:
         """All runs on this machine; ids keep those of different studies apart."""
@@ -181,16 +187,30 @@ class Study:
             return self.store.load(specification.id)
         from chestkd.training.loop import train  # Keras takes seconds to import
 
-        parts = self.split
-        if specification.split != parts.name:
-            parts = split(self.prepared.dataset, specification.split, seed=specification.split_seed)
+        parts = self.parts(specification.split)
         return train(specification, self.prepared, parts, self.store, progress=self.progress)
 
-    def caption(self, runs: int | None = None) -> str:
-        """What every table and figure carries: data set, preset, number of runs, commit."""
+    def tested_on(self, split: str = "") -> str:
+        """How many patients the intervals over patients are of, and what they are worth.
+
+        ``split``: the split of the runs, where it is not the preset's.
+        """
+        from chestkd.evaluation.auc import Resamples  # scikit-learn takes a second to import
+
+        dataset, rows = self.prepared.dataset, self.parts(split or self.preset.split).test
+        patients = dataset.table["patient"].to_numpy()[rows]
+        return Resamples.draw(patients, self.preset.resamples).describe(dataset.labels[rows])
+
+    def caption(self, runs: int | None = None, *, split: str = "") -> str:
+        """What every table and figure carries: data set, preset, number of runs, commit.
+
+        That of runs says on which patients they were tested, so that no interval goes without it.
+        """
         parts = [self.data_name, f"preset {self.preset.name}"]
         if runs is not None:
             parts.append(f"{runs} run" + ("" if runs == 1 else "s"))
+        if runs:
+            parts.append(self.tested_on(split))
         return " · ".join([*parts, f"commit {workspace.short_commit()}"])
 
     @property

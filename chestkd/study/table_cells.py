@@ -3,7 +3,7 @@
 A cell is a strategy, a network and its teacher; it has one run for each seed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ import tqdm
 
 from chestkd.data.splits import IMAGE_WISE
 from chestkd.distillation.run_names import RunName
-from chestkd.evaluation.auc import Resamples, mean_auc
-from chestkd.evaluation.intervals import Measured
+from chestkd.evaluation.auc import Resamples, auc_scores, defined_findings
+from chestkd.evaluation.intervals import Measured, mean
+from chestkd.findings import FINDINGS
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import Study
 from chestkd.training.store import Run
@@ -85,6 +86,7 @@ def mean_aucs(
 ) -> dict[RunName, dict[int, Measured]]:
     """Mean test AUC of every run of ``cells``, by cell and seed; cells without runs are left out.
 
+    All means are over the findings that every run's test images define (`shared_findings`).
     Patients are drawn from those of all runs together: once for all where the runs share a test
     set, and still paired where they do not.
     """
@@ -93,13 +95,29 @@ def mean_aucs(
         return {}
     patients = np.unique(np.concatenate([run.scores()["patients"] for *_, run in runs]))
     counts = Resamples.draw(patients, resamples, seed).counts
+    shared = shared_findings([run for *_, run in runs])
     measured: dict[RunName, dict[int, Measured]] = {}
     for name, number, run in tqdm.tqdm(runs, "resampling", unit="run", disable=not progress):
         scores = run.scores()
         drawn = Resamples(counts, np.searchsorted(patients, scores["patients"]))
-        labels, logits = scores["labels"], scores["logits"]
-        # A finding without positives among all test images is left out; `auc_table` does so, too.
-        defined = (labels.min(axis=0) == 0) & (labels.max(axis=0) == 1)
-        resampled = drawn.auc_scores(labels[:, defined], logits[:, defined]).mean(axis=1)
-        measured.setdefault(name, {})[number] = Measured(mean_auc(labels, logits), resampled)
+        columns = scores["labels"][:, shared], scores["logits"][:, shared]
+        areas = map(Measured, auc_scores(*columns), drawn.auc_scores(*columns).T)
+        measured.setdefault(name, {})[number] = mean(list(areas))
     return measured
+
+
+def shared_findings(runs: Iterable[Run]) -> np.ndarray:
+    """Whether the test images of every run have both positives and negatives of each finding.
+
+    (14,) bool; ValueError where that is so for no finding.
+    """
+    defined = [defined_findings(run.scores()["labels"]) for run in runs]
+    shared = np.logical_and.reduce([np.ones(len(FINDINGS), bool), *defined])
+    if not shared.any():
+        raise ValueError("no finding has both positives and negatives in the test set of every run")
+    return shared
+
+
+def left_out(runs: Iterable[Run]) -> str:
+    """The findings that means over ``runs`` leave out, as `shared_findings` says; "" for none."""
+    return ", ".join(np.array(FINDINGS)[~shared_findings(runs)])

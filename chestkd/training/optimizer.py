@@ -9,23 +9,32 @@ from chestkd.training.specification import Recipe
 
 
 class CoupledSGD(keras.optimizers.SGD):
-    """SGD whose weight decay is part of the gradient, as in Yuan et al. (2020).
+    """SGD as PyTorch has it, which Yuan et al. (2020) ran: v = m v + g + d w, then w = w - r v.
 
-    ``keras.optimizers.SGD(weight_decay=...)`` shrinks the weights beside the gradient step
-    instead, by rate * decay, out of the momentum's reach. Adding ``decay * weight`` to the
-    gradient is the same as an L2 penalty of decay / 2 in the loss, and leaves the recorded loss
-    free of it.
+    Keras's SGD differs twice. It keeps the rate in the momentum, v = m v - r g, so that for some
+    steps after a change of the rate it still moves by the old one. And its ``weight_decay`` shrinks
+    the weights beside the step, by r d w, out of the momentum's reach; here the decay d is part of
+    the gradient, like an L2 penalty of d / 2 that the recorded loss is free of.
     """
 
     def __init__(self, coupled_decay: float = 0.0, **options: Any):
         super().__init__(**options)
+        if self.nesterov:
+            raise ValueError("CoupledSGD has no Nesterov momentum, received nesterov=True")
         self.coupled_decay = coupled_decay
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One step of one variable, its decay added to its gradient."""
-        decay = ops.cast(self.coupled_decay, gradient.dtype)
-        decayed = gradient + decay * ops.cast(variable, gradient.dtype)
-        super().update_step(decayed, variable, learning_rate)
+        """One step of one variable."""
+        rate, decay, momentum = (
+            ops.cast(number, variable.dtype)
+            for number in (learning_rate, self.coupled_decay, self.momentum)
+        )
+        step = ops.cast(gradient, variable.dtype) + decay * variable
+        if self.momentum:
+            buffer = self.momentums[self._get_variable_index(variable)]
+            self.assign(buffer, momentum * buffer + step)
+            step = buffer
+        self.assign_sub(variable, rate * step)
 
     def get_config(self) -> dict[str, Any]:
         """The options that make this optimizer again."""

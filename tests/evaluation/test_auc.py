@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from chestkd.evaluation.auc import (
+    FEW_EXPLAINED,
     MEAN,
     Resamples,
     auc_difference,
@@ -12,6 +15,7 @@ from chestkd.evaluation.auc import (
     auc_table,
     mean_auc,
 )
+from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
 
 
@@ -130,3 +134,91 @@ def test_every_finding_has_a_row():
     labels, scores, patients = random_case(1)
     table = auc_table(labels, scores, patients, resamples=10)
     assert table["finding"].tolist() == [*FINDINGS, MEAN]
+
+
+# What a resample leaves undefined, and findings of few patients.
+
+
+def few_patients():
+    """Six patients: Hernia in the image of one, Fibrosis in one of the two images of another."""
+    patients = np.array([1, 2, 3, 3, 4, 5, 6])
+    labels = np.zeros((7, 14), np.uint8)
+    labels[[0, 1, 2, 4], :12] = 1
+    labels[2, FINDINGS.index("Pleural_Thickening")] = 1
+    labels[0, FINDINGS.index("Hernia")] = 1
+    return labels, patients
+
+
+def test_what_a_resample_leaves_undefined_by_hand():
+    # Three patients; the first has an image with the finding and one without.
+    labels, patient = np.array([[1], [0], [0], [0]]), np.array([0, 0, 1, 2])
+    counts = np.array([[1, 1, 1], [0, 2, 1], [3, 0, 0]], np.int16)
+    drawn = Resamples(counts, patient)
+    assert drawn.undefined(labels).tolist() == [[False], [True], [False]]
+    assert np.isnan(drawn.auc_scores(labels, labels * 1.0)).tolist() == [[False], [True], [False]]
+    assert drawn.undefined(np.ones((4, 1), int)).all()
+    assert drawn.describe(labels) == (
+        "3 test patients, worth 3 with equally many images; "
+        "a finding is undefined in 33 % of resamples"
+    )
+    # The last patient has no positives or negatives to lose.
+    assert "undefined" not in Resamples(counts[::2], patient).describe(labels)
+
+
+def test_the_table_counts_undefined_resamples_and_marks_few_patients():
+    labels, patients = few_patients()
+    scores = np.random.default_rng(0).normal(size=labels.shape)
+    table = auc_table(labels, scores, patients, resamples=500).set_index("finding")
+    assert table.loc["Hernia", "positive patients"] == 1
+    assert table.loc["Edema", "positive patients"] == 4
+    assert table.loc[MEAN, "positive patients"] == 4
+    # A resample of six misses a given patient with probability (5 / 6)^6 = .335.
+    share = table.loc["Hernia", "undefined"]
+    assert share == pytest.approx(0.335, abs=0.06)
+    assert (
+        table.loc["Hernia", "note"] == f"† 1 patient, undefined in {100 * share:.2g} % of resamples"
+    )
+    drawn = Resamples.draw(patients, 500)
+    fewer = drawn.undefined(labels).any(axis=1).mean()
+    assert table.loc[MEAN, "undefined"] == fewer
+    assert table.loc[MEAN, "note"] == f"of fewer in {100 * fewer:.2g} % of resamples"
+    assert f"{100 * fewer:.2g} % of resamples" in drawn.describe(labels)
+
+
+def test_a_finding_of_ten_patients_is_not_marked():
+    labels, scores, _ = random_case(4, images=60)
+    labels[:, 0], labels[:, 1] = np.arange(60) < 10, np.arange(60) < 9
+    notes = auc_table(labels, scores, np.arange(60), resamples=20)["note"]
+    assert not notes[0].startswith("†")
+    assert notes[1].startswith("† 9 patients")
+
+
+def test_the_mean_keeps_resamples_that_leave_a_finding_undefined():
+    """Where one finding is undefined, the mean changes as the other 13 do."""
+    labels, patients = few_patients()
+    scores = np.random.default_rng(0).normal(size=labels.shape)
+    drawn = Resamples.draw(patients, 200).auc_scores(labels, scores)
+    areas = auc_scores(labels, scores)
+    changes = [np.mean([x for x in row if x == x] or [np.nan]) for row in drawn - areas]
+    expected = np.nanpercentile(areas.mean() + np.array(changes), [2.5, 97.5])
+    row = auc_table(labels, scores, patients, resamples=200).iloc[-1]
+    assert row[["low", "high"]].tolist() == pytest.approx(expected.tolist())
+    same = auc_difference(labels, scores, scores + 1, patients, resamples=200)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("area", "limits"), [(0.75, (0.83, 0.96)), (0.9, (0.8, 0.9))])
+def test_the_coverage_that_the_mark_is_explained_by(area, limits):
+    """With 6 positive patients of 60, over 300 draws of a test set, as the explanation says."""
+    assert "83 to 96 %" in FEW_EXPLAINED
+    assert "85 %" in FEW_EXPLAINED
+    generator = np.random.default_rng(0)
+    shift = 2**0.5 * NormalDist().inv_cdf(area)  # of two normals with this AUC
+    truth = np.arange(60) < 6
+    covered = []
+    for _ in range(300):
+        score = generator.normal(size=60) + shift * truth
+        drawn = Resamples.draw(np.arange(60), 300, int(generator.integers(1 << 30)))
+        estimate = Estimate.of(0, drawn.auc_scores(truth[:, None] * 1, score[:, None])[:, 0])
+        covered.append(estimate.low <= area <= estimate.high)
+    assert limits[0] <= np.mean(covered) <= limits[1]

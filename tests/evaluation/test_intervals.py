@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from chestkd.evaluation.intervals import Estimate, Measured, mean, mean_over_seeds
+from chestkd.evaluation.intervals import (
+    Estimate,
+    Measured,
+    effective_patients,
+    mean,
+    mean_over_seeds,
+)
 
 
 def test_an_estimate_as_text():
@@ -31,3 +37,30 @@ def test_numbers_are_combined_resample_by_resample():
     assert mean_over_seeds([one]) is one
     with pytest.raises(ValueError, match=r"must have shape \(R,\), not \(2, 1\)"):
         Measured(0.5, np.zeros((2, 1)))
+
+
+def test_effective_patients_by_hand():
+    # Three images of one patient and one of another: 4^2 / (3^2 + 1^2).
+    assert effective_patients(np.array([7, 7, 7, 2])) == 1.6
+    assert effective_patients(np.repeat(np.arange(5), 3)) == pytest.approx(5)
+
+
+def test_a_mean_where_resamples_leave_numbers_undefined():
+    nan = np.nan
+    one, other = Measured(0.6, np.array([0.7, nan, nan])), Measured(0.8, np.array([0.9, 0.7, nan]))
+    found = mean([one, other])
+    assert found.value == pytest.approx(0.7)
+    # Both rise by .1; the one that is defined falls by .1, and the mean with it; none is defined.
+    np.testing.assert_allclose(found.resampled, [0.8, 0.6, nan])
+    shares = [number.undefined for number in (one, other, found)]
+    assert shares == pytest.approx([2 / 3, 1 / 3, 1 / 3])
+
+
+def test_the_interval_over_three_seeds_tends_to_be_too_narrow():
+    generator = np.random.default_rng(0)
+    estimates = [
+        mean_over_seeds([Measured(value, np.full(400, value)) for value in values]).estimate
+        for values in generator.normal(size=(400, 3))
+    ]
+    covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
+    assert 0.6 < covered < 0.9

@@ -292,6 +292,10 @@ def test_the_table_by_hand():
     assert rows.index.tolist() == [*FINDINGS, MEAN]
     assert rows.loc["Mass", "value"] == 0.5
     assert rows.loc["Mass", ["regions", "patients"]].tolist() == [6, 5]
+    # One of the five has two of the six regions: 6^2 / (2^2 + 4 * 1^2) = 4.5.
+    assert rows.loc["Mass", "effective patients"] == 4.5
+    assert rows.loc["Mass", "note"] == "† 5 patients"
+    assert rows.loc["Hernia", "effective patients"] == 0
     assert rows.loc["Nodule", "value"] == 1
     assert rows.loc["Nodule", ["low", "high"]].tolist() == [1, 1]
     # One patient shows no spread: no interval, and no part in the mean.
@@ -305,8 +309,13 @@ def test_the_table_by_hand():
     assert np.isnan(rows.loc["Hernia", "value"])
     assert rows.loc["Hernia", "note"] == "n/a (0 regions)"
     shown = localization_tables.readable_table(table, "pointing")
-    assert shown.columns.tolist() == ["finding", "regions", "patients", "CAM"]
-    assert shown["finding"].tolist() == [*FINDINGS, "Mean of 2 findings"]
+    assert shown.columns.tolist() == [
+        "finding", "regions", "patients", "effective patients", "CAM",
+    ]  # fmt: skip
+    few = {"Mass", "Nodule", "Edema"}
+    marked = [name + " †" * (name in few) for name in FINDINGS]
+    assert shown["finding"].tolist() == [*marked, "Mean of 2 findings"]
+    shown["finding"] = shown["finding"].str.removesuffix(" †")
     shown = shown.set_index("finding")["CAM"]
     assert shown["Nodule"] == "1.00 (1.00 to 1.00)"
     assert shown["Edema"] == "0.00 (n/a)"

@@ -222,6 +222,13 @@ def test_a_wrong_scaling_is_refused(scaling, message):
         build.build_network("resnet-32", 32, seed=0, scaling=scaling)
 
 
+def test_gray_values_are_exact_in_bfloat16_and_scaled_ones_are_not():
+    gray = np.arange(256, dtype=np.float32)
+    for values, equal in ((gray, 256), (gray / 127.5 - 1, 2)):
+        half = keras.ops.cast(keras.ops.cast(values, "bfloat16"), "float32")
+        assert (keras.ops.convert_to_numpy(half) == values).sum() == equal
+
+
 def test_logits_and_scaling_stay_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -40,8 +40,9 @@ SPLIT = SimpleNamespace(train=np.array([0, 1]), validation=np.array([2]), test=n
 def test_the_summary_by_hand(dataset):
     rows = data.summary(dataset, SPLIT).set_index("part")
     assert rows.index.tolist() == ["training", "validation", "test", "all"]
-    assert rows.loc["training"].tolist() == [2, 1, 1, 0.5, 1.0, 51.0]
-    assert rows.loc["all"].tolist() == [4, 3, 2, 0.25, 0.5, 51.0]
+    assert rows.loc["training"].tolist() == [2, 1, 1, 1, 0.5, 1.0, 51.0]
+    # Of three patients one has two of the four images: 4^2 / (2^2 + 1 + 1).
+    assert rows.loc["all"].tolist() == [4, 3, 16 / 6, 2, 0.25, 0.5, 51.0]
 
 
 def test_counts_by_part_rarest_first(dataset):

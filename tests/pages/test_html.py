@@ -57,6 +57,7 @@ def test_a_figure_carries_its_words_and_is_closed():
 
 def measured_table() -> pd.DataFrame:
     rows = [(name, 0.8, 0.7, 0.9, 5, 5, "") for name in FINDINGS]
+    rows[12] = ("Pleural_Thickening", 0.8, 0.7, 0.9, 5, 5, "† 4 patients")
     rows[13] = ("Hernia", float("nan"), float("nan"), float("nan"), 0, 10, "n/a (0 positives)")
     rows.append((MEAN, 0.8, 0.75, 0.85, 65, 75, "of 13 findings"))
     return pd.DataFrame(
@@ -67,7 +68,9 @@ def measured_table() -> pd.DataFrame:
 def test_table_3_has_the_papers_columns_and_the_measured_ones():
     table = table_3.table3({"ours": measured_table()}).set_index("finding")
     assert table.index.tolist() == [*FINDINGS, MEAN]
-    assert table.shape == (15, 7)
+    assert table.shape == (15, 8)
+    assert table.loc["Pleural_Thickening", "note"] == "† 4 patients"
+    assert "note" not in table_3.table3({})
     assert table.loc["Hernia", "Proposed"] == 0.876
     assert table.loc["Hernia", "ours"] == "n/a (0 positives)"
     assert table.loc["Edema", "ours"] == "0.800 (0.700 to 0.900)"
@@ -77,8 +80,19 @@ def test_table_3_has_the_papers_columns_and_the_measured_ones():
 
 def test_intervals_of_every_finding_and_their_mean():
     drawn = auc_intervals({"one": measured_table()})
-    assert len(drawn.axes[0].get_yticklabels()) == 15
-    plt.close(drawn)
+    labels = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert len(labels) == 15
+    assert [label for label in labels if "†" in label] == ["Pleural thickening †"]
+    # The mark explains itself, once, in the figure's caption.
+    text = html.figure(drawn, name="f", caption="AUCs.", source="PHANTOM", alt="").data
+    assert text.count("Fewer than 10 patients") == 1
+
+
+def test_a_table_explains_the_mark_of_few_patients_only_where_it_is():
+    frame = measured_table()
+    options = {"name": "t", "caption": "", "source": ""}
+    assert html.table(frame, **options).data.count("Fewer than 10 patients") == 1
+    assert "Fewer than" not in html.table(frame.drop(index=12), **options).data
 
 
 def test_radiographs_are_compressed_and_charts_are_exact():

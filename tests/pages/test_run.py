@@ -15,8 +15,8 @@ TAUGHT = PlannedRun("standard", "resnet-32", "mobilenet-v1", seed=0)
 
 
 class Study(Fabricated):
-    def caption(self, runs: int) -> str:
-        return f"PHANTOM · {runs} runs"
+    def caption(self, runs: int, *, split: str = "") -> str:
+        return f"PHANTOM · {runs} runs · {split or 'own split'}"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_difference_is_this_run_minus_the_reference(study):
 def test_aucs_and_intervals_name_the_run(study):
     shown = page(study)
     assert "Test AUC of ResNet-32, standard" in shown.aucs().data
-    assert "PHANTOM · 1 runs" in shown.aucs().data
+    assert "PHANTOM · 1 runs · own split" in shown.aucs().data
     intervals = shown.intervals().data
     assert "Means: ResNet-32, standard 0." in intervals
     assert "; ResNet-32, base 0." in intervals
@@ -76,3 +76,11 @@ def test_curves_have_a_line_for_training_and_for_validation():
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(ValueError, match="unknown strategy 'standrad'; allowed: base, standard"):
         open_page("standrad", {})
+
+
+def test_a_run_on_the_image_wise_split_names_its_own_test_patients(study):
+    planned = PlannedRun("base", "resnet-32", split="image-wise", seed=0)
+    study.add(planned)
+    shown = RunPage(study, planned, study.find(planned), {})
+    assert "PHANTOM · 1 runs · image-wise" in shown.aucs().data
+    assert "PHANTOM · 1 runs · image-wise" in shown.intervals().data

@@ -8,8 +8,9 @@ import pytest
 from fabricated import Fabricated
 
 from chestkd.distillation.run_names import RunName
-from chestkd.evaluation.auc import auc_difference, auc_table
+from chestkd.evaluation.auc import auc_difference, auc_table, mean_auc
 from chestkd.evaluation.intervals import Measured, mean_over_seeds
+from chestkd.findings import FINDINGS
 from chestkd.pages import claims, table_1, table_2
 from chestkd.pages.effects import measured_effects as effects
 from chestkd.paper import published, verdicts
@@ -158,7 +159,52 @@ def test_image_wise_runs_are_compared_where_they_exist(study):
     assert 0 < row["low"] < row["effect"] < row["high"]
 
 
+def test_equal_scores_on_the_shared_findings_are_no_leak(study):
+    """The image-wise test part has no Hernia: both sides are means over the other 13."""
+    planned, hernia = base(0), FINDINGS.index("Hernia")
+    study.add(planned, 0.5)
+    own = study.find(planned).scores()
+    labels = own["labels"].copy()
+    labels[:, hernia] = 0
+    specification = dataclasses.replace(study.specification(planned), split="image-wise")
+    study.write(specification, labels=labels, logits=own["logits"])
+    leaky = study.store.load(specification.id).scores()
+    assert (
+        abs(mean_auc(leaky["labels"], leaky["logits"]) - mean_auc(own["labels"], own["logits"]))
+        > 0.003
+    )
+    table = claims.auc_effects(study, cells(study), {}).query("claim == 'C12'")
+    assert len(table) == 2
+    assert (table[["effect", "low", "high"]] == 0).all(axis=None)
+    note = claims.image_wise_note(study, cells(study))
+    assert "left out: Hernia. The image-wise part: test patients of the image-wise split." in note
+
+
+def test_nothing_is_said_of_c12_without_image_wise_runs(study):
+    study.add(base(0))
+    assert claims.image_wise_note(study, cells(study)) == ""
+
+
+def test_runs_that_share_no_finding_are_not_compared(study):
+    first, second = study.labels.copy(), study.labels.copy()
+    first[:, :7], second[:, 7:] = 0, 1
+    study.add(base(0), labels=first)
+    study.add(own(), labels=second)
+    with pytest.raises(ValueError, match="in the test set of every run"):
+        mean_aucs(cells(study), 20)
+
+
 # Table 1.
+
+
+def test_a_mean_over_fewer_findings_is_not_subtracted_from_the_papers(study):
+    assert table_1.comparability(cells(study)) == ""
+    study.labels[:, FINDINGS.index("Hernia")] = 0
+    study.add(base(0), 0.5)
+    table = table_1.table1(PRESET.pairs, cells(study), mean_aucs(cells(study), 20))
+    assert table["measured"].notna().sum() == 2
+    assert table["difference"].isna().all()
+    assert "leave out Hernia" in table_1.comparability(cells(study))
 
 
 def test_table_1_has_every_printed_cell(study):

@@ -67,6 +67,27 @@ def test_the_epoch_with_the_best_validation_auc_is_kept(base):
     assert base.record["validation_auc"] == pytest.approx(history["validation_auc"].max())
 
 
+def test_test_images_are_scored_once_after_the_last_epoch(data, tmp_path, monkeypatch):
+    """Nothing is chosen by them: no training or validation before has seen one."""
+    seen, (_, parts) = [], data
+
+    def log_scored(model, images, rows, **options):
+        seen.append(rows)
+        return predict_logits(model, images, rows, **options)
+
+    def log_trained(images, rows, *arrays, **options):
+        seen.append(rows)
+        return EpochBatches(images, rows, *arrays, **options)
+
+    monkeypatch.setattr(loop, "predict_logits", log_scored)
+    monkeypatch.setattr(loop, "EpochBatches", log_trained)
+    train(data, Store(tmp_path), recipe=Recipe(epochs=2, batch_size=8))
+    *before, last = seen
+    assert len(before) == 4
+    assert not np.intersect1d(np.concatenate(before), parts.test).size
+    np.testing.assert_array_equal(last, parts.test)
+
+
 def test_the_stored_weights_give_the_recorded_numbers(base, data):
     prepared, parts = data
     model = trained_network(base)

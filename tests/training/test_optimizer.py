@@ -53,3 +53,37 @@ def test_the_recipe_reaches_the_optimizer():
     assert made.momentum == pytest.approx(0.8)
     assert made.coupled_decay == pytest.approx(0.01)
     assert CoupledSGD.from_config(CoupledSGD(0.2).get_config()).coupled_decay == 0.2
+
+
+def positions(chosen: keras.optimizers.Optimizer, rates: list[float]) -> list[float]:
+    """Where steps at these rates take a weight that starts at 0 and whose gradient is always 1."""
+    weight = keras.Variable(0.0)
+    found = []
+    for rate in rates:
+        chosen.learning_rate = rate
+        chosen.apply([ops.ones(())], [weight])
+        found.append(float(ops.convert_to_numpy(weight)))
+    return found
+
+
+def test_a_new_rate_takes_effect_at_once_as_in_pytorch():
+    rates = [1.0, 1.0, 0.1, 0.1]
+    # The momentum is 1, 1.9, 2.71 and 3.439; each step is the rate times it.
+    ours = positions(CoupledSGD(learning_rate=1.0, momentum=0.9), rates)
+    assert ours == pytest.approx([-1, -2.9, -3.171, -3.5149])
+    # With the rate in the momentum: 1, 1.9, then .9 * 1.9 + .1 = 1.81 and .9 * 1.81 + .1 = 1.729.
+    keras_own = positions(keras.optimizers.SGD(1.0, momentum=0.9), rates)
+    assert keras_own == pytest.approx([-1, -2.9, -4.71, -6.439])
+    # While the rate is constant the two are the same.
+    assert ours[:2] == pytest.approx(keras_own[:2])
+
+
+def test_without_momentum_a_step_is_the_rate_times_the_decayed_gradient():
+    # 0 - .5 * 1 = -.5; then the gradient is 1 + .2 * -.5 = .9.
+    chosen = CoupledSGD(0.2, learning_rate=0.5)
+    assert positions(chosen, [0.5, 0.5]) == pytest.approx([-0.5, -0.95])
+
+
+def test_nesterov_momentum_is_refused():
+    with pytest.raises(ValueError, match="no Nesterov momentum, received nesterov=True"):
+        CoupledSGD(momentum=0.9, nesterov=True)
