@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_phantom(commands)
     _add_prepare(commands)
     _add_plan(commands)
+    _add_train(commands)
     _add_assemble(commands)
     _add_publish(commands)
     _add_timings(commands)
@@ -95,6 +97,25 @@ def _plan(arguments: argparse.Namespace) -> None:
     if arguments.runs:
         print("\n".join(run.key for run in study.planned()))
     print(plan_text(study, measure=arguments.measure))
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    text = "make every run of a preset in one process; what is made already is kept"
+    parser = commands.add_parser("train", help=text, description=text)
+    _add_study(parser)
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from chestkd.workspace import duration
+
+    study = _study(arguments)
+    count, start = len(study.planned()) + len(study.pretrained), time.monotonic()
+    for number, (planned, run) in enumerate(study.make_all(), 1):
+        auc = run.record["validation_auc"]
+        result = "diverged" if auc is None else f"validation AUC {auc:.4f}"
+        spent = duration(time.monotonic() - start)
+        print(f"{number} of {count} runs, {spent}: {planned.title}: {result}", flush=True)
 
 
 def _add_assemble(commands: argparse._SubParsersAction) -> None:

@@ -72,7 +72,7 @@ student = student or (study.preset.students or study.preset.networks)[0]
 teacher = teacher or (study.preset.teachers or study.preset.networks[-1:])[0]
 planned = PlannedRun("standard", student, teacher, seed=seed)
 base = study.make(study.specification(PlannedRun("base", student, seed=seed)))
-teaching = study.make(study.specification(planned.base))
+teaching = study.make(study.specification(planned.teacher_run(study.preset)))
 settings = study.specification(planned).teaching
 pair = f"{NETWORKS[student].title} from {NETWORKS[teacher].title}"
 name = study.dataset.name

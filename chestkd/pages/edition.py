@@ -9,6 +9,7 @@ import pandas as pd
 
 from chestkd import workspace
 from chestkd.data.dataset import PHANTOM_NAME
+from chestkd.networks.architectures import NETWORKS
 from chestkd.study.study import Study
 from chestkd.workspace import duration
 
@@ -53,6 +54,10 @@ def _copy_notebooks(study: Study, target: Path) -> None:
     for planned in study.planned():
         path = Path(RUNS, f"{planned.key}.ipynb")
         _copy(study.folder / path, target / path, planned.strategy, planned.title)
+    for network in study.pretrained:
+        path = Path(RUNS, f"pretraining-{network}.ipynb")
+        title = f"Pre-training: {NETWORKS[network].title}"
+        _copy(study.folder / path, target / path, "pretraining", title)
 
 
 def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:

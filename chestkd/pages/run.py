@@ -57,6 +57,8 @@ class RunPage:
             f"({record['machine']['processor']}, {record['machine']['cores']} cores), "
             f"{record['backend']}"
         )
+        if self.run.specification.start is not None:
+            print(f"starts from the weights of {self.run.specification.start.run}")
         if teaching is None:
             return
         seconds = record.get("teaching_seconds")
@@ -167,13 +169,31 @@ def open_page(strategy: str, parameters: Mapping[str, Any]) -> RunPage:
         **{name: parameters[name] for name in ("epochs", "batch_size", "rate")}
     )
     references: dict[str, Run] = {}
-    if planned.base is not None:
+    teacher = planned.teacher_run(study.preset)
+    if teacher is not None:
         own = PlannedRun("base", planned.network, seed=planned.seed)
         references[_title(own)] = study.make(study.specification(own))
-        if planned.base != own:
-            teacher = study.make(study.specification(planned.base))
-            references[f"{_title(planned.base)} (the teacher)"] = teacher
+        if teacher != own:
+            title = f"{_title(teacher)} (the teacher)"
+            references[title] = study.make(study.specification(teacher))
     return RunPage(study, planned, study.make(specification), references)
+
+
+def open_pretraining(parameters: Mapping[str, Any]) -> RunPage:
+    """Make or read the run that a network of the preset starts from.
+
+    Raises ValueError where the preset pre-trains no such network.
+    """
+    study = open_study(parameters["preset"])
+    network = parameters["network"]
+    if study.pretraining is None or network not in study.pretrained:
+        allowed = ", ".join(study.pretrained) or "none"
+        raise ValueError(
+            f"preset {study.preset.name} does not pre-train {network!r}; allowed: {allowed}"
+        )
+    planned = study.pretrained[network]
+    run = study.pretraining.make(study.pretraining.specification(planned))
+    return RunPage(study.pretraining, planned, run, {})
 
 
 def _planned(strategy: str, parameters: Mapping[str, Any]) -> PlannedRun:

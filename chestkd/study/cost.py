@@ -61,6 +61,8 @@ def plan_text(study: Study, *, measure: bool = False) -> str:
         "images: " + ", ".join(f"{images[part]:,} {part}" for part in PARTS),
         f"data: {_data_cost(study, len(table), measure)}",
     ]
+    if study.pretraining is not None:
+        lines[:0] = [plan_text(study.pretraining, measure=measure), ""]
     if not missing:
         return "\n".join([*lines, "every run is made"])
     networks = list(dict.fromkeys(run.network for run in missing))

@@ -1,14 +1,19 @@
 """The runs of a preset, each once, in an order in which they can be made."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf
+from types import MappingProxyType
 
+from chestkd import workspace
 from chestkd.data.splits import IMAGE_WISE
 from chestkd.distillation.run_names import RunName
 from chestkd.distillation.strategies import STRATEGIES, roles, run_seed
 from chestkd.networks.architectures import NETWORKS
 from chestkd.study.presets import Preset
-from chestkd.training.specification import Recipe, RunSpecification, Teaching
+from chestkd.training.specification import Recipe, RunSpecification, Start, Teaching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +48,18 @@ class PlannedRun(RunName):
         split = f", {self.split} split" if self.split else ""
         return f"{strategy}: {network}{by}{grid}{split}, seed {self.seed}"
 
-    @property
-    def base(self) -> "PlannedRun | None":
-        """The base run that teaches this one, of the same seed."""
-        return None if self.teacher is None else PlannedRun("base", self.teacher, seed=self.seed)
+    def teacher_run(self, preset: Preset) -> "PlannedRun | None":
+        """The base run that teaches this one.
+
+        It has the same seed, unless this is one of the preset's `student_seeds`, which no other
+        network has: then it is the teacher of the first seed.
+        """
+        if self.teacher is None:
+            return None
+        alone = self.teacher != self.network and self.seed in preset.student_seeds.get(
+            self.network, ()
+        )
+        return PlannedRun("base", self.teacher, seed=preset.seeds[0] if alone else self.seed)
 
     def with_distillation(self, alpha: float | None, temperature: float | None) -> "PlannedRun":
         """A copy with alpha and temperature of its own; None and None leave both to the preset.
@@ -83,29 +96,33 @@ class PlannedRun(RunName):
         temperature: float | None = None,
         loss: str | None = None,
         recipe: Recipe | None = None,
+        starts: Mapping[str, Start] = MappingProxyType({}),
     ) -> RunSpecification:
         """The full specification on the data with this fingerprint and pixel statistics.
 
         ``alpha`` and ``temperature`` are used where the run itself names none; ``loss`` and
         ``recipe`` replace the preset's. The teacher is always the preset's own base run.
+        ``starts``: where networks that are pre-trained start from.
 
         Raises ValueError for a taught run without alpha or temperature.
         """
         teaching = None
-        if self.base is not None and self.teacher is not None:
+        teacher = self.teacher_run(preset)
+        if teacher is not None:
             alpha = alpha if self.alpha is None else self.alpha
             temperature = temperature if self.temperature is None else self.temperature
             if alpha is None or temperature is None:
                 raise ValueError(f"{self.key} needs alpha and temperature")
-            base = self.base.specification(preset, data, scaling)
+            base = teacher.specification(preset, data, scaling, starts=starts)
             teaching = Teaching(
                 teacher=base.id,
-                network=self.teacher,
+                network=teacher.network,
                 defective=STRATEGIES[self.strategy].defective,
                 loss=loss or preset.distillation.loss,
                 alpha=alpha,
                 temperature=temperature,
             )
+        weights = _initial_weights(preset, self.network)
         return RunSpecification(
             strategy=self.strategy,
             network=self.network,
@@ -116,7 +133,9 @@ class PlannedRun(RunName):
             teaching=teaching,
             seed=run_seed(self.strategy, self.network, self.teacher, self.seed),
             split_seed=preset.split_seed,
-            weights=_initial_weights(preset, self.network),
+            weights=weights,
+            weights_sha256=None if weights in (None, "imagenet") else _sha256(weights),
+            start=starts.get(self.network),
             scaling=scaling,
         )
 
@@ -126,6 +145,21 @@ def _initial_weights(preset: Preset, network: str) -> str | None:
     if preset.weights == "imagenet" and NETWORKS[network].weights_file is None:
         return None
     return preset.weights
+
+
+def _sha256(path: str) -> str:
+    """Hash of a weights file, read again only when its time or size has changed."""
+    file = workspace.resolve(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"weights: no file at {path!r}")
+    status = file.stat()
+    return _hash_of_file(str(file), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache
+def _hash_of_file(path: str, changed: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def grid_runs(preset: Preset) -> list[PlannedRun]:
@@ -151,7 +185,7 @@ def planned_runs(preset: Preset) -> list[PlannedRun]:
     """Every run that the preset's tables and figures need, each once.
 
     Seed by seed, so that a sweep that is stopped has complete tables of its first seeds; within a
-    seed a run comes after those that it needs: base, grid, taught.
+    seed a run comes after those that it needs: base, grid, taught. Last come the `student_seeds`.
     """
     runs: list[PlannedRun] = []
     for seed in preset.seeds:
@@ -163,6 +197,13 @@ def planned_runs(preset: Preset) -> list[PlannedRun]:
         runs += grid_runs(preset) if seed == preset.seeds[0] else []
         for strategy in preset.strategies:
             runs += _taught_runs(preset, strategy, seed)
+    for student, seeds in preset.student_seeds.items():
+        for seed in seeds:
+            runs.append(PlannedRun("base", student, seed=seed))
+            for strategy in preset.strategies:
+                if strategy != "reversed":
+                    taught = _taught_runs(preset, strategy, seed)
+                    runs += [run for run in taught if run.network == student]
     return list(dict.fromkeys(runs))
 
 

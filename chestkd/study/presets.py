@@ -44,6 +44,23 @@ class Distillation:
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """Base training on a phantom of its own, from which the study's networks start."""
+
+    #: What tables call its data, such as "PHANTOM (plain)".
+    title: str
+    #: Of another seed than the study's, so that they have no patient in common.
+    phantom: PhantomSpecification
+    #: The others start from random weights.
+    networks: tuple[str, ...]
+    recipe: Recipe
+    #: As `Preset.recipes`.
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    #: Whether the networks keep the dense layer, too, or draw it anew.
+    dense: bool = True
+
+
+@dataclass(frozen=True)
 class Preset:
     """What a sweep runs; `workflow/presets/quick.yaml` explains each key."""
 
@@ -66,6 +83,9 @@ class Preset:
     strategies: tuple[str, ...] = ("base",)
     distillation: Distillation = Distillation()
     seeds: tuple[int, ...] = (0,)
+    #: More seeds of a student, for base training, self-training, and standard and defective
+    #: distillation by the teachers of the first of `seeds`.
+    student_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     split_seed: int = 0
     #: Networks that are also trained on the image-wise split, to see what its leak adds.
     image_wise: tuple[str, ...] = ()
@@ -74,6 +94,7 @@ class Preset:
     #: "weights": what the weights expect, or [-1, 1] without them; "training-set": pixels are
     #: scaled by the mean and deviation of the training images.
     scaling: str = "weights"
+    pretraining: Pretraining | None = None
     #: Resamples of the patients behind every interval.
     resamples: int = 1000
 
@@ -91,12 +112,19 @@ class Preset:
             for network in getattr(self, name):
                 if network not in self.networks:
                     raise ValueError(f"{name}: {network!r} is not in networks")
+        for network, seeds in self.student_seeds.items():
+            if network not in self.students or set(seeds) & set(self.seeds):
+                raise ValueError(
+                    "student_seeds must name students and seeds that are not in seeds, not "
+                    f"{network}: {list(seeds)}"
+                )
         for name in ("networks", "seeds", "students", "teachers", "strategies", "image_wise"):
             values = getattr(self, name)
             needed = name in ("networks", "seeds") and not values
             if needed or len(set(values)) < len(values):
                 raise ValueError(f"{name} must be a list without repetitions, not {list(values)}")
         self._check_pairs()
+        self._check_pretraining()
         if self.scaling not in ("weights", "training-set"):
             raise ValueError(f"scaling must be weights or training-set, not {self.scaling!r}")
         if self.resamples < 1:
@@ -111,6 +139,41 @@ class Preset:
                 raise ValueError(f"strategy {strategy!r} needs students and teachers")
         if self.distillation.has_grid and not self.pairs:
             raise ValueError("a grid over alpha and temperature needs students and teachers")
+
+    def _check_pretraining(self) -> None:
+        own = self.pretraining
+        if own is None:
+            return
+        if self.weights is not None:
+            raise ValueError("give weights or pretraining, not both")
+        if own.phantom.seed == self.phantom.seed:
+            raise ValueError(
+                "pretraining: its phantom needs another seed than the study's, whose patients it "
+                f"would repeat; both are {own.phantom.seed}"
+            )
+        for network in (*own.networks, *own.recipes):
+            if network not in self.networks:
+                raise ValueError(f"pretraining: {network!r} is not in networks")
+
+    @property
+    def pretraining_preset(self) -> "Preset | None":
+        """The preset of the pre-training alone: base training of its networks on its phantom."""
+        own = self.pretraining
+        if own is None:
+            return None
+        return Preset(
+            name=f"{self.name}-pretraining",
+            purpose=f"Trains on {own.title} the networks that preset {self.name} starts from.",
+            phantom=own.phantom,
+            split=self.split,
+            size=self.size,
+            networks=own.networks,
+            recipe=own.recipe,
+            recipes=own.recipes,
+            split_seed=self.split_seed,
+            scaling=self.scaling,
+            resamples=self.resamples,
+        )
 
     def recipe_of(self, network: str) -> Recipe:
         """How a network is trained, with or without a teacher."""
@@ -142,7 +205,9 @@ def load(name: str) -> Preset:
 
 
 def _with_whole_recipes(values: dict[str, Any]) -> dict[str, Any]:
-    """The recipe of each network, completed from the common one."""
+    """The recipe of each network, completed from the common one, in the pre-training, too."""
+    if isinstance(values.get("pretraining"), dict):
+        values = {**values, "pretraining": _with_whole_recipes(values["pretraining"])}
     common, own = values.get("recipe"), values.get("recipes")
     if not isinstance(common, dict) or not isinstance(own, dict):
         return values  # missing, or a mistake that the type check reports

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,11 @@ from chestkd.data import nih
 from chestkd.data.dataset import Dataset
 from chestkd.data.prepare import Prepared, folder_of, pixel_statistics, prepare
 from chestkd.data.splits import PARTS, Split, split
+from chestkd.networks.architectures import NETWORKS
 from chestkd.phantom.specification import DRAWING, PhantomSpecification
 from chestkd.study.planned_runs import PlannedRun, grid_runs, planned_runs
 from chestkd.study.presets import Preset, load
-from chestkd.training.specification import Recipe, RunSpecification
+from chestkd.training.specification import Recipe, RunSpecification, Start
 from chestkd.training.store import Run, Store
 
 PHANTOM = "phantom"
@@ -117,7 +119,12 @@ class Study:
             "left out": len(self.prepared.left_out),
             "split": self.split.name,
             **parts,
+            **self._pretraining_data(),
         }
+
+    def _pretraining_data(self) -> dict[str, Any]:
+        described = self.pretraining.describe() if self.pretraining else {}
+        return {f"pre-training: {what}": value for what, value in described.items()}
 
     def planned(self) -> list[PlannedRun]:
         """Every run that the preset asks for."""
@@ -142,7 +149,30 @@ class Study:
             self._scaling,
             loss=distillation.loss,
             recipe=recipe,
+            starts=self._starts,
         )
+
+    @cached_property
+    def pretraining(self) -> "Study | None":
+        """The study whose base runs this one's networks start from, always on a phantom."""
+        preset = self.preset.pretraining_preset
+        return Study(preset, self.preset_argument, progress=self.progress) if preset else None
+
+    @property
+    def pretrained(self) -> dict[str, PlannedRun]:
+        """The run of `pretraining` that each network starts from, by the network's name."""
+        planned = self.pretraining.planned() if self.pretraining else []
+        return {run.network: run for run in planned}
+
+    @cached_property
+    def _starts(self) -> dict[str, Start]:
+        before, own = self.pretraining, self.preset.pretraining
+        if before is None or own is None:
+            return {}
+        return {
+            network: Start(before.specification(run).id, own.dense)
+            for network, run in self.pretrained.items()
+        }
 
     @cached_property
     def _scaling(self) -> tuple[float, float] | None:
@@ -182,13 +212,25 @@ class Study:
         return self.store.load(run_id) if run_id in self.store else None
 
     def make(self, specification: RunSpecification) -> Run:
-        """The run of a specification: read where it exists, else trained."""
+        """The run of a specification: read where it exists, else trained.
+
+        A run that starts from a pre-trained network makes that one first where it is missing.
+        """
         if specification.id in self.store:
             return self.store.load(specification.id)
         from chestkd.training.loop import train  # Keras takes seconds to import
 
+        if specification.start is not None and self.pretraining is not None:
+            before = self.pretrained[specification.network]
+            self.pretraining.make(self.pretraining.specification(before))
         parts = self.parts(specification.split)
         return train(specification, self.prepared, parts, self.store, progress=self.progress)
+
+    def make_all(self) -> Iterator[tuple[PlannedRun, Run]]:
+        """Every planned run in turn, made where it is missing, pre-training before all others."""
+        for study in filter(None, (self.pretraining, self)):
+            for planned in study.planned():
+                yield planned, study.make(study.specification(planned))
 
     def tested_on(self, split: str = "") -> str:
         """How many patients the intervals over patients are of, and what they are worth.
@@ -207,6 +249,8 @@ class Study:
         That of runs says on which patients they were tested, so that no interval goes without it.
         """
         parts = [self.data_name, f"preset {self.preset.name}"]
+        if self.preset.pretraining is not None:
+            parts.append(_pretrained(self.preset))
         if runs is not None:
             parts.append(f"{runs} run" + ("" if runs == 1 else "s"))
         if runs:
@@ -218,6 +262,14 @@ class Study:
         """The data set's name, with the count of images where the copy is partial."""
         note = self.dataset.note
         return f"{self.dataset.name} ({note})" if note else self.dataset.name
+
+
+def _pretrained(preset: Preset) -> str:
+    """Where the networks start from, as captions say it."""
+    own = preset.pretraining
+    assert own is not None
+    others = [NETWORKS[name].title for name in preset.networks if name not in own.networks]
+    return f"pre-trained on {own.title}" + (f", except {' and '.join(others)}" if others else "")
 
 
 def _prepared() -> Path:

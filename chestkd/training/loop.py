@@ -22,7 +22,7 @@ from chestkd.networks import backend
 from chestkd.training import checkpoints, optimizer
 from chestkd.training.batches import EpochBatches, predict_logits
 from chestkd.training.progress import EpochProgress
-from chestkd.training.run_network import initial_network
+from chestkd.training.run_network import initial_network, start_from
 from chestkd.training.specification import NUMERICS_VERSION, RunSpecification, Teaching
 from chestkd.training.store import DEFECTIVE, SELECTED, Run, Store
 from chestkd.training.teacher_logits import teacher_logits
@@ -66,9 +66,16 @@ def _check(specification: RunSpecification, prepared: Prepared, split: Split) ->
             raise ValueError(f"the run asks for {what} {wanted!r}, but received {received!r}")
 
 
-def compiled_network(specification: RunSpecification, steps_per_epoch: int) -> keras.Model:
-    """The network of a run before training, with its optimizer, loss and accuracy."""
+def compiled_network(
+    specification: RunSpecification, steps_per_epoch: int, store: Store | None = None
+) -> keras.Model:
+    """The network of a run before training, with its optimizer, loss and accuracy.
+
+    ``store`` has the run that it starts from; without a store its weights are random.
+    """
     model = initial_network(specification)
+    if store is not None:
+        start_from(model, specification, store)
     model.compile(
         optimizer=optimizer.optimizer(specification.recipe, steps_per_epoch),
         loss=objective(specification.teaching),
@@ -113,7 +120,7 @@ class _Training:
         self.taught = self._teacher_logits()
         self.teaching_seconds = time.perf_counter() - start
         steps = max(1, len(self.split.train) // recipe.batch_size)
-        self.model = compiled_network(specification, steps)
+        self.model = compiled_network(specification, steps, self.store)
         self.model.optimizer.build(self.model.trainable_variables)
         history = checkpoints.restore(self.model, self.folder)
         while len(history) < recipe.epochs and not _diverged(history):

@@ -8,12 +8,36 @@ import keras
 
 from chestkd.networks import build
 from chestkd.training.specification import RunSpecification
-from chestkd.training.store import Run
+from chestkd.training.store import Run, Store
 
 
 def initial_network(specification: RunSpecification) -> keras.Model:
-    """The network of a run before training: (N, size, size, 1) -> logits (N, 14)."""
+    """The network of a run as its seed and `weights` begin it: (N, size, size, 1) to (N, 14).
+
+    The weights of `RunSpecification.start` are not read; `start_from` does that.
+    """
     return _build(specification, specification.weights)
+
+
+def start_from(model: keras.Model, specification: RunSpecification, store: Store) -> None:
+    """Give the model of a run the weights of the run that it starts from, if there is one.
+
+    Raises KeyError where that run is not in the store, ValueError if it is of another network.
+    """
+    start = specification.start
+    if start is None:
+        return
+    earlier = store.load(start.run)
+    if earlier.specification.network != specification.network:
+        raise ValueError(
+            f"a run of {specification.network} cannot start from {start.run}, which is of "
+            f"{earlier.specification.network}"
+        )
+    dense = model.get_layer("logits")
+    drawn = dense.get_weights()
+    model.load_weights(earlier.weights())
+    if not start.dense:
+        dense.set_weights(drawn)
 
 
 def _build(specification: RunSpecification, weights: str | None) -> keras.Model:

@@ -13,7 +13,7 @@ from typing import Any
 from chestkd.training.checked_dataclasses import from_mapping
 
 # Raised by hand whenever a change of the library changes the numbers of a run.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,16 @@ class Teaching:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The run of the same network whose selected weights a run starts from."""
+
+    #: The id of that run, which may be on other data and at another size.
+    run: str
+    #: Take over its dense layer, too; else that layer is drawn from the seed.
+    dense: bool = True
+
+
+@dataclass(frozen=True)
 class RunSpecification:
     """Everything that changes the numbers of a run."""
 
@@ -91,6 +101,10 @@ class RunSpecification:
     split_seed: int = 0
     #: None: random initial weights. "imagenet", or the path of a weights file.
     weights: str | None = None
+    #: SHA-256 of that file, so that its content is part of the id, not its name alone.
+    weights_sha256: str | None = None
+    #: None: as `weights` says.
+    start: Start | None = None
     #: (mean, deviation) of the pixel values that are scaled to (0, 1); None: what the weights
     #: expect, or [-1, 1] without weights.
     scaling: tuple[float, ...] | None = None

@@ -68,7 +68,7 @@ def test_the_defective_teacher_comes_before_the_first_drop(paper, phantom):
         assert preset.recipe.defective_epoch <= first_drop
 
 
-@pytest.mark.parametrize("name", ["paper", "phantom", "smoke"])
+@pytest.mark.parametrize("name", ["paper", "paper-small", "phantom", "smoke"])
 def test_a_run_comes_after_those_that_it_needs_and_once(name):
     preset = presets.load(name)
     runs = planned_runs(preset)
@@ -78,7 +78,7 @@ def test_a_run_comes_after_those_that_it_needs_and_once(name):
     )
     seen: set[PlannedRun] = set()
     for run in runs:
-        assert run.base is None or run.base in seen
+        assert run.teacher is None or run.teacher_run(preset) in seen
         # The notebook of a taught run shows the network's own base run beside it.
         assert run.teacher is None or PlannedRun("base", run.network, seed=run.seed) in seen
         seen.add(run)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -11,8 +12,8 @@ from chestkd.distillation import losses
 from chestkd.evaluation.auc import mean_auc
 from chestkd.training import loop
 from chestkd.training.batches import EpochBatches, predict_logits
-from chestkd.training.run_network import initial_network, trained_network
-from chestkd.training.specification import Recipe, RunSpecification, Teaching
+from chestkd.training.run_network import initial_network, start_from, trained_network
+from chestkd.training.specification import Recipe, RunSpecification, Start, Teaching
 from chestkd.training.store import DEFECTIVE, Store
 from chestkd.training.teacher_logits import both_views, teacher_logits
 
@@ -218,3 +219,56 @@ def test_a_teacher_of_another_split_is_refused(base, data):
     prepared, _ = data
     with pytest.raises(SplitError):
         teacher_logits(base, False, prepared, split(prepared.dataset, "random"))
+
+
+# Starting from another run.
+
+
+def logits(model, data):
+    prepared, parts = data
+    return predict_logits(model, prepared.images, parts.test)
+
+
+def test_a_run_starts_from_the_weights_of_another(data, store, base):
+    later = specification(data, seed=7, start=Start(base.id))
+    model = initial_network(later)
+    drawn = logits(model, data)
+    start_from(model, later, store)
+    np.testing.assert_array_equal(logits(model, data), logits(trained_network(base), data))
+    assert not np.allclose(drawn, logits(model, data))
+
+
+def test_its_dense_layer_may_be_drawn_anew(data, store, base):
+    later = specification(data, seed=7, start=Start(base.id, dense=False))
+    model, drawn = initial_network(later), initial_network(later)
+    start_from(model, later, store)
+    dense, convolution = (
+        [one.get_weights()[0] for one in models]
+        for models in (
+            [each.get_layer("logits") for each in (model, drawn, trained_network(base))],
+            [each.layers[2] for each in (model, drawn, trained_network(base))],
+        )
+    )
+    np.testing.assert_array_equal(dense[0], dense[1])
+    assert not np.allclose(dense[0], dense[2])
+    np.testing.assert_array_equal(convolution[0], convolution[2])
+    assert not np.allclose(convolution[0], convolution[1])
+
+
+def test_training_goes_on_from_there(data, store, base):
+    short = dataclasses.replace(RECIPE, epochs=1, rate=1e-6)
+    later = train(data, store, seed=7, recipe=short, start=Start(base.id))
+    fresh = train(data, store, seed=7, recipe=short)
+    assert later.record["validation_auc"] > 0.5 + 0.5 * (base.record["validation_auc"] - 0.5)
+    assert later.id != fresh.id
+    assert later.specification.start == Start(base.id)
+    distance = np.abs(later.scores()["logits"] - base.scores()["logits"]).mean()
+    assert distance < 0.5 * np.abs(fresh.scores()["logits"] - base.scores()["logits"]).mean()
+
+
+def test_a_start_of_another_network_or_from_nowhere_is_refused(data, store, base):
+    other = dataclasses.replace(specification(data, start=Start(base.id)), network="mobilenet-v1")
+    with pytest.raises(ValueError, match="a run of mobilenet-v1 cannot start from base-resnet-32"):
+        start_from(initial_network(other), other, store)
+    with pytest.raises(KeyError, match="no run base-nothing"):
+        train(data, store, start=Start("base-nothing"))
