@@ -38,7 +38,7 @@ SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile $(WHERE) --config "p
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help book test check edition plan lab install clean
+.PHONY: help book test check edition verify plan lab install clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -57,8 +57,11 @@ check: $(VENV)/installed ## lint, format, types, and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-edition: book ## replace the published edition under book/ by PRESET's notebooks
+edition: book ## replace the published edition under book/ by PRESET's notebooks and records
 	$(BIN)/python -m chestkd publish --preset "$(PRESET)" --data "$(DATA)"
+
+verify: $(VENV)/installed ## compute the published tables again from the records of their runs
+	@$(BIN)/python -m chestkd verify
 
 plan: $(VENV)/installed ## print the runs of PRESET on DATA and their cost (MEASURE=yes measures speeds)
 	@$(BIN)/python -m chestkd plan --preset "$(PRESET)" --data "$(DATA)" \

@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     _add_train(commands)
     _add_assemble(commands)
     _add_publish(commands)
+    _add_records(commands)
+    _add_verify(commands)
     _add_timings(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -143,6 +145,40 @@ def _publish(arguments: argparse.Namespace) -> None:
     from chestkd.pages import edition
 
     print(f"wrote {edition.publish(_study(arguments))}")
+
+
+def _add_records(commands: argparse._SubParsersAction) -> None:
+    text = "add the finished runs of a study to the records under book/, at any time of a sweep"
+    parser = commands.add_parser("records", help=text, description=text)
+    _add_study(parser)
+    parser.set_defaults(run=_records)
+
+
+def _records(arguments: argparse.Namespace) -> None:
+    from chestkd.pages import records
+
+    study = _study(arguments)
+    folder = records.folder_of(study.preset.name)
+    runs = records.write(study, folder)
+    print(f"{folder} has the records of {runs} of {len(study.planned())} runs")
+
+
+def _add_verify(commands: argparse._SubParsersAction) -> None:
+    text = "compute the published tables again from the records of their runs, and compare"
+    parser = commands.add_parser("verify", help=text, description=text)
+    parser.set_defaults(run=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from chestkd import workspace
+    from chestkd.pages import verification
+
+    start = time.perf_counter()
+    verified = verification.verify(workspace.root() / "book" / "notebooks")
+    if verified.problems:
+        print("\n".join(verified.problems))
+        raise ValueError(f"{len(verified.problems)} things are not as published")
+    print(verified.summary(time.perf_counter() - start))
 
 
 def _add_timings(commands: argparse._SubParsersAction) -> None:

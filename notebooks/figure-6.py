@@ -41,25 +41,17 @@ from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import figure_6, html
 from chestkd.pages.parameters import check_parameters
 from chestkd.pages.run import learning_curves
-from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import open_study
 
 check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
-# The paper's network where the study has it.
-students = study.preset.students or study.preset.networks
-network = network or ("densenet-121" if "densenet-121" in students else students[0])
-seed = study.preset.seeds[0] if seed < 0 else seed
-planned = {
-    "self-training": PlannedRun("self-training", network, network, seed=seed),
-    "base": PlannedRun("base", network, seed=seed),
-}
+planned = figure_6.compared(study.preset, network, seed)
 runs = {title: study.find(each) for title, each in planned.items()}
 missing = [title for title, run in runs.items() if run is None or run.diverged]
-title = NETWORKS[network].title
+title = NETWORKS[planned["base"].network].title
 name = study.dataset.name
 source = study.caption(runs=len(runs) - len(missing))
-print(f"{title}, seed {seed}, on {study.data_name}")
+print(f"{title}, seed {planned['base'].seed}, on {study.data_name}")
 print("\n".join(f"no finished run of {each}" for each in missing) or "both runs exist")
 
 # %% tags=["hide-input"]

@@ -16,7 +16,9 @@
 # Every number of this book follows from the runs below and from the images that they were made from.
 # Each run left a record beside its weights: what was asked for, when it ended, the commit of the
 # code, the packages, the hardware. A commit that ends in `+` had changes that were not committed;
-# such a run cannot be made again from the commit alone.
+# such a run cannot be made again from the commit alone. In the published edition the records, with
+# the test scores, lie in `book/records`, and `make verify` computes its tables from them again
+# ({doc}`/reproduce`).
 #
 #     papermill notebooks/provenance.py build/provenance.ipynb -p preset quick
 #

@@ -62,9 +62,8 @@ print("\n".join(training_times.origins(runs)))
 # %% tags=["hide-input"]
 TIMES = {"paper minutes": ".0f", "minutes": ".1f", "minutes in all": ".1f", "images/s": ",.0f"}
 RATIOS = dict.fromkeys(["paper ratio", "ratio", "ratio by images/s", "ratio in all"], ".2f")
-RUN = ["network", "strategy", "taught by"]
 html.table(
-    times[[*RUN, "paper minutes", "minutes", "paper ratio", "ratio", "images/s", "runs", "note"]],
+    table_2.run_by_run(times),
     name="table-2",
     caption=f"Minutes and their ratio to base training, in the paper and on {name}.",
     source=source,
@@ -78,10 +77,8 @@ html.table(
 # compared only between runs on the same hardware.
 
 # %% tags=["hide-input"]
-taught = times[(times["taught by"] != "") & (times["runs"] > 0)]
-WHOLE = ["paper ratio", "ratio by images/s", "minutes in all", "ratio in all", "hardware"]
 html.table(
-    taught[[*RUN, *WHOLE]],
+    table_2.whole_procedure(times),
     name="table-2-whole",
     caption=f"Taught runs on {name} with the training of their teachers.",
     source=source,

@@ -31,7 +31,6 @@ allow_partial: bool = False  # go on with the images that are there and can be d
 
 # %% tags=["hide-input"]
 from chestkd.evaluation.auc import MEAN
-from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
 from chestkd.pages.parameters import check_parameters
 from chestkd.pages.run import auc_intervals
@@ -42,19 +41,7 @@ check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 
 # %% tags=["hide-input"]
-measured, missing = {}, []
-for planned in study.planned():
-    if planned.split:
-        continue  # other test images; see claim C12
-    run = study.find(planned)
-    title = f"{NETWORKS[planned.network].title}, {planned.strategy}"
-    title += f", seed {planned.seed}" if len(study.preset.seeds) > 1 else ""
-    if run is None:
-        missing.append(f"{title}: not run")
-    elif run.diverged:
-        missing.append(f"{title}: diverged, no scores")
-    else:
-        measured[title] = table_3.run_auc_table(run, resamples=study.preset.resamples)
+measured, missing = table_3.measured_columns(study)
 source = study.caption(runs=len(measured))
 print("\n".join(missing) or "No cell is missing.")
 

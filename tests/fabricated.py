@@ -72,6 +72,10 @@ class Fabricated:
         """Write a run's files; ``record`` replaces keys of its `run.json`."""
         with self.store.working_folder(specification.id) as folder:
             history = pd.DataFrame({"epoch": range(1, len(seconds) + 1), "seconds": seconds})
+            for name in ("loss", "accuracy", "validation_auc"):
+                history[name] = 1 - 1 / (1 + history["epoch"] + len(specification.strategy))
+            for name in ("loss", "accuracy"):
+                history[f"validation_{name}"] = history[name] / 2
             history.to_csv(folder / "history.csv", index=False)
             if status == "complete":
                 labels = self.labels if labels is None else labels

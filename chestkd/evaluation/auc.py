@@ -7,6 +7,9 @@ are compared on the same resamples. One that draws no image with a finding, or n
 leaves the finding's AUC undefined; what a mean is then is said at `intervals.mean`.
 """
 
+import functools
+import hashlib
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -25,9 +28,31 @@ FEW_EXPLAINED = (
     "interval: measured for AUCs, such 95 % intervals cover the true value in 83 to 96 % of cases "
     "at an AUC of .75, and in 85 % on average at .9."
 )
-_BLOCK_ELEMENTS = 4_000_000  # resamples x images in memory at once: 32 MB of float64
+_BLOCK_ELEMENTS = 100_000  # resamples x images at once, so that they stay in the cache
+_REMEMBERED = 500
 
 
+def _remembered(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """A function of arrays that keeps its last results: tables ask for the same AUCs again."""
+    results: dict[bytes, np.ndarray] = {}
+
+    @functools.wraps(function)
+    def remembering(*arguments: np.ndarray | int) -> np.ndarray:
+        digest = hashlib.sha256()
+        for array in map(np.asarray, arguments):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+        key = digest.digest()
+        if key not in results:
+            results[key] = function(*arguments)
+            if len(results) > _REMEMBERED:
+                del results[next(iter(results))]
+        return results[key].copy()
+
+    return remembering
+
+
+@_remembered
 def auc_scores(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """AUC per column, (C,) float64: NaN where a column lacks positives or negatives.
 
@@ -69,10 +94,7 @@ class Resamples:
         if resamples < 1:
             raise ValueError(f"resamples must be at least 1, not {resamples}")
         unique, patient = np.unique(patients, return_inverse=True)
-        generator = np.random.default_rng(seed)
-        drawn = generator.integers(len(unique), size=(resamples, len(unique)))
-        counts = np.stack([np.bincount(row, minlength=len(unique)) for row in drawn])
-        return cls(counts.astype(np.int16), patient)
+        return cls(_drawn(len(unique), resamples, seed), patient)
 
     @property
     def weights(self) -> np.ndarray:
@@ -105,30 +127,54 @@ class Resamples:
         _check_pair(labels, scores)
         if len(labels) != len(self.patient):
             raise ValueError(f"{len(labels)} labels for resamples of {len(self.patient)} images")
-        columns = [self._auc(*column) for column in zip(labels.T, scores.T, strict=True)]
-        return np.stack(columns, axis=1)
-
-    def _auc(self, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
-        order = np.argsort(score, kind="stable")
-        starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # one start per tied group
-        positive = truth[order].astype(bool)
-        patient = self.patient[order]
-        block = max(1, _BLOCK_ELEMENTS // len(order))
-        parts = [
-            _weighted_auc(self.counts[start : start + block][:, patient], positive, starts)
-            for start in range(0, len(self.counts), block)
-        ]
-        return np.concatenate(parts)
+        return _resampled(self.counts, self.patient, labels, scores)
 
 
-def _weighted_auc(weights: np.ndarray, positive: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """AUC (R,) of weights (R, N) in the order of the scores, tied groups at ``starts``."""
-    ones = np.add.reduceat(weights * positive, starts, axis=1, dtype=np.float64)
-    zeros = np.add.reduceat(weights * ~positive, starts, axis=1, dtype=np.float64)
-    below = np.cumsum(zeros, axis=1) - zeros / 2
-    pairs = ones.sum(axis=1) * zeros.sum(axis=1)
+@_remembered
+def _drawn(patients: int, resamples: int, seed: int) -> np.ndarray:
+    drawn = np.random.default_rng(seed).integers(patients, size=(resamples, patients))
+    counts = np.stack([np.bincount(row, minlength=patients) for row in drawn])
+    return counts.astype(np.int16)
+
+
+@_remembered
+def _resampled(
+    counts: np.ndarray, patient: np.ndarray, labels: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
+    columns = zip(labels.T.astype(bool), scores.T, strict=True)
+    return np.stack([_column(counts, patient, *column) for column in columns], axis=1)
+
+
+def _column(
+    counts: np.ndarray, patient: np.ndarray, positive: np.ndarray, score: np.ndarray
+) -> np.ndarray:
+    ones, zeros = patient[positive], patient[~positive]
+    order = np.argsort(score[~positive], kind="stable")
+    ranked = score[~positive][order]
+    # How many negatives score below each positive, and how many of them or with a tie.
+    limits = [np.searchsorted(ranked, score[positive], side) for side in ("left", "right")]
+    block = max(1, _BLOCK_ELEMENTS // len(score))
+    parts = [
+        _weighted_auc(rows[:, ones], rows[:, zeros[order]], *limits)
+        for rows in np.split(counts, range(block, len(counts), block))
+    ]
+    return np.concatenate(parts)
+
+
+def _weighted_auc(
+    ones: np.ndarray, zeros: np.ndarray, below: np.ndarray, tied: np.ndarray
+) -> np.ndarray:
+    """AUC (R,) from the weights of the positives (R, K) and of the ranked negatives (R, L).
+
+    The k-th positive scores above the first ``below[k]`` negatives, ties not counted, and above
+    the first ``tied[k]`` with ties. The sums are of integers, so exact.
+    """
+    sums = np.zeros((len(zeros), zeros.shape[1] + 1), np.int32)
+    np.cumsum(zeros, axis=1, out=sums[:, 1:])
+    twice = np.einsum("rk,rk->r", sums[:, below] + sums[:, tied], ones, dtype=np.int64)
+    pairs = ones.sum(axis=1, dtype=np.int64) * sums[:, -1]
     with np.errstate(invalid="ignore"):
-        return (ones * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+        return twice / 2 / np.where(pairs > 0, pairs, np.nan)
 
 
 def auc_table(

@@ -23,6 +23,7 @@ from chestkd.paper.comparisons import MapName, Name
 from chestkd.paper.verdicts import EFFECT_COLUMNS
 
 LOCALIZATION_EFFECTS = "localization-effects.csv"
+FILES = (LOCALIZATION_EFFECTS, "localization-effects.json")
 CLAIM = "C11"
 # The measure of the claim: a map hits a box if its maximum lies in it.
 MEASURE = "pointing"
@@ -113,8 +114,8 @@ def origin(folder: Path) -> str:
 
 
 def _paths(folder: Path) -> tuple[Path, Path]:
-    table = folder / LOCALIZATION_EFFECTS
-    return table, table.with_suffix(".json")
+    table, record = FILES
+    return folder / table, folder / record
 
 
 def _noted(record: Path) -> dict[str, Any]:

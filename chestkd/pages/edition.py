@@ -10,6 +10,7 @@ import pandas as pd
 from chestkd import workspace
 from chestkd.data.dataset import PHANTOM_NAME
 from chestkd.networks.architectures import NETWORKS
+from chestkd.pages import records
 from chestkd.study.study import Study
 from chestkd.workspace import duration
 
@@ -25,7 +26,7 @@ def assemble(study: Study, target: Path) -> None:
     """
     temporary = target.with_name(f".{target.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    ignored = shutil.ignore_patterns("_build", NOTEBOOKS)
+    ignored = shutil.ignore_patterns("_build", NOTEBOOKS, "records")
     shutil.copytree(workspace.root() / "book", temporary, ignore=ignored)
     _copy_notebooks(study, temporary / NOTEBOOKS)
     shutil.rmtree(target, ignore_errors=True)
@@ -33,7 +34,7 @@ def assemble(study: Study, target: Path) -> None:
 
 
 def publish(study: Study) -> Path:
-    """Replace the published edition by the notebooks of a study on the phantom.
+    """Replace the published edition by the notebooks of a study on the phantom, and its records.
 
     Raises ValueError for any other data: no real radiograph is ever published.
     """
@@ -43,6 +44,9 @@ def publish(study: Study) -> Path:
     temporary = target.with_name(f".{target.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     _copy_notebooks(study, temporary)
+    recorded = records.folder_of(study.preset.name)
+    shutil.rmtree(recorded, ignore_errors=True)
+    records.write(study, recorded)
     shutil.rmtree(target, ignore_errors=True)
     temporary.replace(target)
     return target
@@ -50,18 +54,18 @@ def publish(study: Study) -> Path:
 
 def _copy_notebooks(study: Study, target: Path) -> None:
     for page in sorted((study.folder / "pages").glob("*.ipynb")):
-        _copy(page, target / page.name, page.stem, None)
+        _copy(study, page, target / page.name, page.stem, None)
     for planned in study.planned():
         path = Path(RUNS, f"{planned.key}.ipynb")
-        _copy(study.folder / path, target / path, planned.strategy, planned.title)
+        _copy(study, study.folder / path, target / path, planned.strategy, planned.title)
     for network in study.pretrained:
         path = Path(RUNS, f"pretraining-{network}.ipynb")
         title = f"Pre-training: {NETWORKS[network].title}"
-        _copy(study.folder / path, target / path, "pretraining", title)
+        _copy(study, study.folder / path, target / path, "pretraining", title)
 
 
-def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
-    """Copy an executed notebook with the hash of its source.
+def _copy(study: Study, executed: Path, target: Path, source: str, title: str | None) -> None:
+    """Copy an executed notebook with the hash of its source and the name of its preset.
 
     Runs of one strategy share a source, so each gets a ``title`` of its own. What papermill noted
     about the folders of this machine is left out.
@@ -73,7 +77,8 @@ def _copy(executed: Path, target: Path, source: str, title: str | None) -> None:
         # Libraries chat on stderr; a notebook that failed never gets here.
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    notebook.metadata["chestkd"] = {"source": source_name(source), "sha256": source_hash(source)}
+    origin = {"source": source_name(source), "sha256": source_hash(source)}
+    notebook.metadata["chestkd"] = origin | {"preset": study.preset.name}
     if title is not None:
         heading = notebook.cells[0]
         heading.source = "\n".join([f"# {title}", *heading.source.split("\n")[1:]])

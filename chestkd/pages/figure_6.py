@@ -13,6 +13,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.presets import Preset
+
 _COLORS = sns.color_palette("colorblind")
 # The columns of a run's history that the page shows, in this order.
 _SHOWN = {
@@ -22,6 +25,21 @@ _SHOWN = {
     "validation_accuracy": "validation accuracy",
     "validation_auc": "validation AUC",
 }
+
+
+def compared(preset: Preset, network: str = "", seed: int = -1) -> dict[str, PlannedRun]:
+    """The two runs of the figure, by title: "self-training" and "base".
+
+    Without a ``network``, the paper's where the preset has it, else its first student; without a
+    ``seed``, the first.
+    """
+    students = preset.students or preset.networks
+    network = network or ("densenet-121" if "densenet-121" in students else students[0])
+    seed = preset.seeds[0] if seed < 0 else seed
+    return {
+        "self-training": PlannedRun("self-training", network, network, seed=seed),
+        "base": PlannedRun("base", network, seed=seed),
+    }
 
 
 def always_absent(labels: np.ndarray) -> float:

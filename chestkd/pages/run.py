@@ -17,6 +17,7 @@ from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
 from chestkd.study.planned_runs import PlannedRun
+from chestkd.study.presets import Preset
 from chestkd.study.study import Study, open_study
 from chestkd.training.store import Run
 from chestkd.workspace import duration
@@ -92,15 +93,19 @@ class RunPage:
         """Its mean test AUC, and the paired differences from the references."""
         if self.run.diverged:
             return _NO_SCORES
-        compared = {self.title: self.run, **self.references}
         return html.table(
-            pd.DataFrame([self._row(title, run) for title, run in compared.items()]),
+            self.differences(),
             name=f"{self.planned.key}-against",
             caption=f"Mean test AUC, and {self.title} minus each of the others on the same "
             "resamples of patients, in points of AUC x 100.",
-            source=self._source(len(compared)),
+            source=self._source(1 + len(self.references)),
             formats={"mean AUC": ".4f"},
         )
+
+    def differences(self) -> pd.DataFrame:
+        """``run``, ``mean AUC`` and ``difference``: this run, which has scores, and the others."""
+        compared = {self.title: self.run, **self.references}
+        return pd.DataFrame([self._row(title, run) for title, run in compared.items()])
 
     def _row(self, title: str, run: Run) -> dict[str, object]:
         if run.diverged:
@@ -168,15 +173,23 @@ def open_page(strategy: str, parameters: Mapping[str, Any]) -> RunPage:
     specification = study.specification(planned, loss=parameters.get("loss")).with_recipe(
         **{name: parameters[name] for name in ("epochs", "batch_size", "rate")}
     )
-    references: dict[str, Run] = {}
-    teacher = planned.teacher_run(study.preset)
-    if teacher is not None:
-        own = PlannedRun("base", planned.network, seed=planned.seed)
-        references[_title(own)] = study.make(study.specification(own))
-        if teacher != own:
-            title = f"{_title(teacher)} (the teacher)"
-            references[title] = study.make(study.specification(teacher))
-    return RunPage(study, planned, study.make(specification), references)
+    made = {
+        title: study.make(study.specification(reference))
+        for title, reference in references(study.preset, planned).items()
+    }
+    return RunPage(study, planned, study.make(specification), made)
+
+
+def references(preset: Preset, planned: PlannedRun) -> dict[str, PlannedRun]:
+    """What a taught run is compared with, by title: its network's base run, then its teacher."""
+    teacher = planned.teacher_run(preset)
+    if teacher is None:
+        return {}
+    own = PlannedRun("base", planned.network, seed=planned.seed)
+    titled = {_title(own): own}
+    if teacher != own:
+        titled[f"{_title(teacher)} (the teacher)"] = teacher
+    return titled
 
 
 def open_pretraining(parameters: Mapping[str, Any]) -> RunPage:

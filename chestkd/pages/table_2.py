@@ -16,6 +16,7 @@ from chestkd.study.training_times import (
 )
 from chestkd.training.store import Run
 
+_RUN = ("network", "strategy", "taught by")
 _TIMES = ("minutes", "images/s", "ratio", "ratio by images/s", "minutes in all", "ratio in all")
 
 
@@ -39,6 +40,18 @@ def table2(cells: Cells) -> pd.DataFrame:
         printed = {"paper minutes": paper, "paper ratio": paper / base}
         rows.append(names | printed | _times(name, cells, mixed))
     return pd.DataFrame(rows)
+
+
+def run_by_run(times: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `table2` that compare a run's own minutes with the paper's."""
+    columns = ["paper minutes", "minutes", "paper ratio", "ratio", "images/s", "runs", "note"]
+    return times[[*_RUN, *columns]]
+
+
+def whole_procedure(times: pd.DataFrame) -> pd.DataFrame:
+    """The taught runs of `table2` with the training of their teachers."""
+    columns = ["paper ratio", "ratio by images/s", "minutes in all", "ratio in all", "hardware"]
+    return times.loc[(times["taught by"] != "") & (times["runs"] > 0), [*_RUN, *columns]]
 
 
 def _times(name: RunName, cells: Cells, mixed: bool) -> dict:

@@ -7,7 +7,9 @@ import pandas as pd
 from chestkd.evaluation.auc import MEAN, auc_table
 from chestkd.evaluation.intervals import Estimate
 from chestkd.findings import FINDINGS
+from chestkd.networks.architectures import NETWORKS
 from chestkd.paper import published
+from chestkd.study.study import Study
 from chestkd.training.store import Run
 
 
@@ -17,6 +19,27 @@ def run_auc_table(run: Run, *, resamples: int, seed: int = 0) -> pd.DataFrame:
     return auc_table(
         scores["labels"], scores["logits"], scores["patients"], resamples=resamples, seed=seed
     )
+
+
+def measured_columns(study: Study) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The AUC table of every run on the study's own split by title, and what is missing, in words.
+
+    Image-wise runs have other test images; claim C12 is about them.
+    """
+    measured, missing = {}, []
+    for planned in study.planned():
+        if planned.split:
+            continue
+        run = study.find(planned)
+        title = f"{NETWORKS[planned.network].title}, {planned.strategy}"
+        title += f", seed {planned.seed}" if len(study.preset.seeds) > 1 else ""
+        if run is None:
+            missing.append(f"{title}: not run")
+        elif run.diverged:
+            missing.append(f"{title}: diverged, no scores")
+        else:
+            measured[title] = run_auc_table(run, resamples=study.preset.resamples)
+    return measured, missing
 
 
 def auc_with_interval(table: pd.DataFrame) -> pd.Series:

@@ -4,7 +4,8 @@ A run's folder contains plain files::
 
     run.json          the specification, where and how it ran, what came out
     history.csv       one row an epoch
-    scores.npz        test logits (N, 14), labels, image names, patient ids
+    scores.npz        test logits (N, 14), labels, image names, patient ids; see `compact_scores`
+                      for their form in the records beside the book
     selected.weights.h5   the epoch that the validation images chose
     defective.weights.h5  the epoch a quarter of the way through (base runs only)
 
@@ -23,6 +24,7 @@ import filelock
 import numpy as np
 import pandas as pd
 
+from chestkd.training import compact_scores
 from chestkd.training.specification import RunSpecification
 
 SELECTED = "selected.weights.h5"
@@ -65,7 +67,8 @@ class Run:
     def scores(self) -> dict[str, np.ndarray]:
         """Arrays of the test split: logits, labels (N, 14), images, patients (N,)."""
         with np.load(self.folder / "scores.npz", allow_pickle=False) as arrays:
-            return dict(arrays)
+            stored = dict(arrays)
+        return stored if "logits" in stored else compact_scores.read(stored, self.folder)
 
     def weights(self, *, defective: bool = False) -> Path:
         """The weights file; FileNotFoundError if the run has none."""

@@ -81,7 +81,19 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     labels, scores, patients = random_case(3)
     whole = auc_table(labels, scores, patients, resamples=40)
     monkeypatch.setattr("chestkd.evaluation.auc._BLOCK_ELEMENTS", 900)
-    assert auc_table(labels, scores, patients, resamples=40).equals(whole)
+    # Other scores in the same order: those above are remembered.
+    assert auc_table(labels, 2 * scores, patients, resamples=40).equals(whole)
+
+
+def test_what_is_remembered_cannot_be_changed_from_outside():
+    labels, scores, patients = random_case(3)
+    resamples = Resamples.draw(patients, 20)
+    first, again = (resamples.auc_scores(labels, scores) for _ in range(2))
+    assert np.array_equal(first, again, equal_nan=True)
+    first[:] = 0
+    assert np.array_equal(resamples.auc_scores(labels, scores), again, equal_nan=True)
+    other = Resamples.draw(patients, 20, seed=1).auc_scores(labels, scores)
+    assert not np.array_equal(other, again, equal_nan=True)
 
 
 def test_interval_covers_and_narrows_with_patients():

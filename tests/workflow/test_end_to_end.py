@@ -76,6 +76,17 @@ def test_a_changed_page_is_executed_without_the_others(copy, built):
     assert records(copy) == before
 
 
+def test_a_published_edition_is_verified_without_its_runs(copy, built):
+    command = [sys.executable, "-m", "chestkd"]
+    run([*command, "publish", "--preset", "smoke"], copy)
+    (copy / "build" / "runs").rename(copy / "build" / "away")
+    try:
+        verified = run([*command, "verify"], copy)
+    finally:
+        (copy / "build" / "away").rename(copy / "build" / "runs")
+    assert "were computed again from the records of 7 runs" in verified
+
+
 def test_changed_parameters_retrain_only_what_they_change(copy, built):
     preset = copy / "workflow" / "presets" / "smoke.yaml"
     original = preset.read_text(encoding="utf-8")
