@@ -1,9 +1,11 @@
 """Pre-training: a study of its own, on patients of its own, from whose runs others start."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
+from chestkd import __main__
 from chestkd.phantom.anatomy import draw_anatomy
 from chestkd.phantom.labels import draw_plan
 from chestkd.phantom.specification import PhantomSpecification
@@ -11,7 +13,7 @@ from chestkd.phantom.streams import Stream, open_stream
 from chestkd.study import presets
 from chestkd.study.planned_runs import PlannedRun, planned_runs
 from chestkd.study.presets import Preset
-from chestkd.study.study import open_study
+from chestkd.study.study import Study, open_study
 from chestkd.training.specification import Start
 
 STARTS = {"mobilenet-v1": Start("base-mobilenet-v1-seed0-0123456789", dense=False)}
@@ -159,3 +161,25 @@ def test_seeds_of_a_student_are_taught_by_the_teachers_of_the_first(whole_paper)
 def test_wrong_seeds_of_students_are_refused(whole_paper, seeds):
     with pytest.raises(ValueError, match="student_seeds must name students and seeds that are not"):
         dataclasses.replace(whole_paper, student_seeds=seeds)
+
+
+def test_one_command_makes_every_run_after_those_that_it_needs(smoke, monkeypatch, capsys):
+    made = []
+
+    def make(study, specification):
+        made.append((study.preset.name, specification))
+        return SimpleNamespace(record={"validation_auc": None if len(made) == 2 else 0.625})
+
+    monkeypatch.setattr(Study, "make", make)
+    monkeypatch.setattr(Study, "specification", lambda study, planned: planned.key)
+    assert __main__.main(["train", "--preset", "smoke"]) == 0
+    keys = [planned.key for planned in planned_runs(smoke)]
+    assert made == [
+        ("smoke-pretraining", "base-mobilenet-v1-seed0"),
+        *(("smoke", key) for key in keys),
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(keys) + 1
+    assert lines[0].startswith(f"1 of {len(lines)} runs, ")
+    assert lines[0].endswith("Base training: MobileNet-v1, seed 0: validation AUC 0.6250")
+    assert lines[1].endswith("Base training: ResNet-32, seed 0: diverged")
