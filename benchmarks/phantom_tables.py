@@ -2,7 +2,7 @@
 
     python benchmarks/phantom_tables.py FOLDER
 
-FOLDER holds `Data_Entry_2017_v2020.csv` (or `.csv.gz`) and `test_list.txt` of
+FOLDER contains `Data_Entry_2017_v2020.csv` (or `.csv.gz`) and `test_list.txt` of
 ChestX-ray14 (Wang et al., CVPR 2017, https://nihcc.app.box.com/v/ChestXray-NIHCC). Written
 into `chestkd/phantom/real/`:
 

@@ -87,8 +87,15 @@ html.figure(
 # ## The 14 findings
 #
 # A severity between 0 and 1 scales each sign. It is drawn from a Beta distribution with a subtle
-# tail, and stays similar from visit to visit. The box is that of the finding's own mask, and the
-# masks of all 14 are kept in `masks.npz`.
+# tail, and stays similar from visit to visit.
+#
+# A mask is what its finding changes. The image is drawn a second time without the finding, with all
+# else as it was and no noise; the mask is where it differs most, grown until it contains nine tenths
+# of the squared difference in gray, without small separate parts. So the mask of an atelectasis
+# includes the edge of the diaphragm that is drawn up, that of a pneumothorax the collapsed lung, and
+# that of a large heart is the rim by which it is too large. The box is drawn around the mask.
+# `masks.npz` keeps the masks of all 14 findings and, beside each, its *sign*, the part that a
+# reader would point at: the plate, the crescent, the whole heart.
 
 # %% tags=["hide-input"]
 html.figure(
@@ -130,8 +137,10 @@ html.figure(
 # metadata that is shipped with the library (`python benchmarks/phantom_tables.py` recomputes
 # it). So prevalence, co-occurrence, persistence from visit to visit, the heavy tail of images per
 # patient and the shift of the official test list come together as they do in reality. By
-# default rare findings are drawn somewhat more often (`tempering`); the table below is drawn at
-# the real rates.
+# default rare findings are drawn somewhat more often (`tempering`), by the same factor in both
+# lists, so that the shift stays; the table below is drawn at the real rates. In a small phantom a
+# patient borrows only a stretch of a long history: nobody owns more than 1.5 % of the images of a
+# list.
 #
 # These are the *recorded* labels. The truth, in `truth.csv.gz`, is derived from them: 5 % of the
 # recorded labels are wrong by default, and for each finding as many are missed as NIH's first label

@@ -141,9 +141,10 @@ html.table(
 # ## Do they point at the finding?
 #
 # Each map is compared with the marked region of its finding in test images: NIH's boxes, of eight
-# findings, or on the phantom the exact mask of all 14. Two baselines never saw the image: a blob
-# at its center, and noise. Cardiomegaly is where the center is, so that pointing there proves
-# nothing.
+# findings, or on the phantom the mask of any of the 14: the pixels that the finding changes, without
+# the faintest tenth of the change. Two baselines never saw the image: a blob at its center, and
+# noise. Cardiomegaly is where the center is, so that pointing there proves little, but its mask on
+# the phantom is only the rim by which the heart is too large.
 #
 # - **pointing**: does the maximum of the map lie in the region?
 # - **energy**: which share of the map's evidence lies in it?

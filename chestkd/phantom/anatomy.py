@@ -72,18 +72,18 @@ class Anatomy:
         return replace(self, domes=domes)
 
 
-def draw_anatomy(rng: np.random.Generator, female: bool, age: float) -> Anatomy:
+def draw_anatomy(generator: np.random.Generator, female: bool, age: float) -> Anatomy:
     """The chest of a patient, upright and fully inspired.
 
-    - `rng`: the patient's own stream.
+    - `generator`: the patient's own stream.
     - `female`: smaller thorax, breast shadows.
     - `age`: in years; older chests have longer aortas, thinner bones and, from about 60, somewhat
       more air.
     """
     old = np.clip((age - 45) / 40, 0, 1)
     child = np.clip((16 - age) / 16, 0, 1)
-    normal = rng.standard_normal(16)
-    uniform = rng.random(8)
+    normal = generator.standard_normal(16)
+    uniform = generator.random(8)
     dome = 0.70 + 0.02 * normal[0] - 0.06 * child
     return Anatomy(
         female=female,
@@ -118,9 +118,9 @@ def draw_anatomy(rng: np.random.Generator, female: bool, age: float) -> Anatomy:
     )
 
 
-def at_visit(anatomy: Anatomy, rng: np.random.Generator, view: str) -> Anatomy:
+def at_visit(anatomy: Anatomy, generator: np.random.Generator, view: str) -> Anatomy:
     """The patient's chest on the day: AP views are supine, less inspired, and magnify the heart."""
-    normal, uniform = rng.standard_normal(6), rng.random(4)
+    normal, uniform = generator.standard_normal(6), generator.random(4)
     ap = view == "AP"
     breath = 0.010 * normal[0] + (0.045 + 0.015 * abs(normal[1]) if ap else 0.0)
     right, left = anatomy.domes
@@ -139,7 +139,7 @@ def at_visit(anatomy: Anatomy, rng: np.random.Generator, view: str) -> Anatomy:
         gastric_bubble=float(np.clip(anatomy.gastric_bubble + 0.2 * normal[4], 0, 1))
         * (0.5 if ap else 1.0),
         mediastinal_shift=0.004 * normal[5],
-        rotation=(0.012 if ap else 0.006) * float(rng.standard_normal()),
+        rotation=(0.012 if ap else 0.006) * float(generator.standard_normal()),
         upright=not ap or uniform[1] < 0.3,
         arm_angle=anatomy.arm_angle - (0.22 if ap else 0.0),
     )

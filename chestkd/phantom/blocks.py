@@ -1,6 +1,6 @@
-"""Drawing the images of a phantom in parallel, in blocks that are done or not done.
+"""Drawing the images of a phantom in parallel, in blocks that are either whole or missing.
 
-A block is a run of consecutive images. Its record, which holds masks and boxes, is written
+A block is a run of consecutive images. Its record, with masks and boxes, is written
 after its images: where the record is, the images are.
 """
 
@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from chestkd.findings import FINDINGS
 from chestkd.phantom.labels import Plan
-from chestkd.phantom.masks import encode_mask
+from chestkd.phantom.masks import encode_regions
 from chestkd.phantom.plainfiles import png_bytes
 from chestkd.phantom.render import Visit, draw
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.phantom.streams import Stream, generator
+from chestkd.phantom.streams import Stream, open_stream
 
 # Images per block: what a stopped run may lose, per process.
 BLOCK = 32
@@ -40,27 +40,26 @@ class _Job:
 
     def draw(self, block: int) -> int:
         """Draw and write the images of one block, then its record; returns their number."""
-        rows, findings, runs, boxes = [], [], [], []
-        side = 0
+        rows, findings, boxes = [], [], []
+        masks, signs = [], []
         images = block_rows(self.plan, block)
         for row in images:
             radiograph = draw(visit_of(self.plan, row), self.specification)
-            side = radiograph.layers.frame.pixels
             self._write_image(row, radiograph.pixels)
-            for finding, mask in radiograph.masks.items():
+            for finding, box in radiograph.boxes.items():
                 rows.append(row)
                 findings.append(FINDINGS.index(finding))
-                runs.append(encode_mask(mask))
-                boxes.append(radiograph.boxes[finding] or (np.nan,) * 4)
+                boxes.append(box or (np.nan,) * 4)
+                masks.append(radiograph.masks[finding])
+                signs.append(radiograph.signs[finding])
         record = io.BytesIO()
         np.savez(
             record,
             row=np.array(rows, np.int64),
             finding=np.array(findings, np.uint8),
-            start=np.cumsum([0, *map(len, runs)], dtype=np.int64),
-            runs=np.concatenate([np.zeros(0, np.uint32), *runs]),
             boxes=np.array(boxes, np.float64).reshape(-1, 4),
-            side=np.int64(side),
+            **encode_regions("mask", masks),
+            **encode_regions("sign", signs),
         )
         write_atomically(block_path(self.folder, block), record.getvalue())
         return len(images)
@@ -145,9 +144,9 @@ def visit_of(plan: Plan, row: int) -> Visit:
 
 def _rgba_rows(specification: PhantomSpecification) -> frozenset[int]:
     """Rows of the images that are written as RGBA files, as some of NIH's are."""
-    rng = generator(specification.seed, Stream.FILE_MODES)
+    generator = open_stream(specification.seed, Stream.FILE_MODES)
     count = rgba_count(specification)
-    return frozenset(rng.choice(specification.images, count, replace=False).tolist())
+    return frozenset(generator.choice(specification.images, count, replace=False).tolist())
 
 
 def rgba_count(specification: PhantomSpecification) -> int:
@@ -156,7 +155,7 @@ def rgba_count(specification: PhantomSpecification) -> int:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that has its name only when it is whole."""
+    """Write a file that takes its name only once it is whole."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(content)
     temporary.replace(path)

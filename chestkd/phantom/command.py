@@ -15,13 +15,13 @@ _HELP = {
     "severity_concentration": "0.1 or more; low values give more of both extremes",
     "false_negative_scale": "factor on the measured rates of missed labels, 0 for none",
     "false_positive_rate": "share of the labels that are wrong, 0 to 1",
-    "tempering": "how far rare findings are drawn more often, 0 (real rates) to 1",
+    "tempering": "how much more often rare findings are drawn, 0 (real rates) to 1",
     "mimic_rate": "chance of something that only looks like a finding, 0 to 1",
     "noise": "factor on the quantum noise",
-    "shortcut": "finding with which a planted tube goes in AP views",
+    "shortcut": "finding that a planted tube accompanies in AP views",
     "shortcut_chance_without": "chance of the tube in AP views without that finding",
     "shortcut_chance_with": "chance of the tube in AP views with that finding",
-    "box_share": "share of the test images' boxed findings in the box list",
+    "box_share": "share of the test images' boxed findings in the box list, 0.01 to 1",
 }
 
 

@@ -34,13 +34,13 @@ def draw_devices(
     age: float,
 ) -> None:
     """Lines, tubes and electrodes, mostly in AP views; implants; and a side marker."""
-    rng = visit
+    generator = visit
     ap = view == "AP"
     chances = (0.40, 0.25, 0.22, 0.45) if ap else (0.03, 0.0, 0.01, 0.02)
-    catheter, tube, gastric, leads = rng.random(4) < chances
+    catheter, tube, gastric, leads = generator.random(4) < chances
     pacemaker, wires = patient.random(2) < ((0.05, 0.08) if age > 55 else (0.005, 0.01))
-    jitter = 0.02 * rng.standard_normal(16)
-    side = 1 if rng.random() < 0.3 else -1
+    jitter = 0.02 * generator.standard_normal(16)
+    side = 1 if generator.random() < 0.3 else -1
     if catheter:
         _catheter(layers, side, jitter)
     if tube:
@@ -58,7 +58,7 @@ def draw_devices(
             loop = np.linspace(0, 2 * np.pi, 24)
             path = np.stack([0.010 * np.sin(loop), y + 0.012 * np.cos(loop)], axis=1)
             stroke(layers, path, 0.0013, 0.7)
-    if rng.random() < 0.85:
+    if generator.random() < 0.85:
         _marker(layers, 0.40 + jitter[14], 0.07 + 0.5 * abs(jitter[15]))
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-# Images below 192 pixels are drawn two or more times as large, at least so, and averaged down.
+# Images below 192 pixels are drawn two or more times as large, at least this large, and averaged
+# down.
 _LEAST_DRAWN = 128
 
 
@@ -77,7 +78,7 @@ class Frame:
         - `points`: (N, 2) chest coordinates (x, y).
         - `radii`: (N,) half-width of the line at each point, in chest units.
         - `weights`: (N,) height of the line's ridge at each point.
-        - `lengths`: (N,) stretch of line that each point stands for, in chest units.
+        - `lengths`: (N,) length of line that each point represents, in chest units.
         """
         image = np.zeros((self.pixels, self.pixels))
         if len(points) == 0:
@@ -107,13 +108,15 @@ class Frame:
                 padded += np.bincount(index, share * mass, (side + 2) ** 2)
         return padded.reshape(side + 2, side + 2)[1:-1, 1:-1]
 
-    def texture(self, rng: np.random.Generator, exponent: float, cells: int = 64) -> np.ndarray:
+    def texture(
+        self, generator: np.random.Generator, exponent: float, cells: int = 64
+    ) -> np.ndarray:
         """Cloudy noise fixed to the chest, mean about 0, standard deviation about 1.
 
         Its amplitude falls with spatial frequency f as f ** -exponent; `cells` is the
         number of lattice cells across the image, the same at every size.
         """
-        field = lattice_noise(rng, exponent, cells)
+        field = lattice_noise(generator, exponent, cells)
         rows = (self.y + 0.1) * (cells - 1) / 1.2
         columns = (self.x + 0.6) * (cells - 1) / 1.2
         return ndimage.map_coordinates(field, [rows, columns], order=1, mode="reflect")
@@ -124,9 +127,9 @@ class Frame:
         return image.reshape(self.size, k, self.size, k).mean(axis=(1, 3))
 
 
-def lattice_noise(rng: np.random.Generator, exponent: float, cells: int) -> np.ndarray:
+def lattice_noise(generator: np.random.Generator, exponent: float, cells: int) -> np.ndarray:
     """Periodic noise (cells, cells), mean 0, standard deviation 1, amplitude f ** -exponent."""
-    white = rng.standard_normal((cells, cells))
+    white = generator.standard_normal((cells, cells))
     down, across = np.fft.fftfreq(cells)[:, None], np.fft.rfftfreq(cells)[None, :]
     frequency = np.hypot(down, across)
     frequency[0, 0] = 1
@@ -137,7 +140,7 @@ def lattice_noise(rng: np.random.Generator, exponent: float, cells: int) -> np.n
 
 
 def polyline(corners: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points about `spacing` apart along a line (K, 2), and the stretch each stands for."""
+    """Points about `spacing` apart along a line (K, 2), and the length that each represents."""
     segments = np.hypot(*np.diff(corners, axis=0).T)
     position = np.concatenate([[0], np.cumsum(segments)])
     count = max(2, int(np.ceil(position[-1] / spacing)))

@@ -32,6 +32,10 @@ class Histories:
     views: np.ndarray
     labels: np.ndarray
 
+    def of_images(self, values: np.ndarray) -> np.ndarray:
+        """Values of the patients, repeated for each of their images."""
+        return np.repeat(values, np.diff(self.start))
+
 
 @cache
 def real_histories() -> Histories:

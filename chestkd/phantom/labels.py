@@ -13,9 +13,10 @@ import numpy as np
 from scipy import special
 
 from chestkd.findings import FINDINGS, finding_index
-from chestkd.phantom.histories import Histories, real_histories
+from chestkd.phantom.cohort import draw_cohort
+from chestkd.phantom.histories import real_histories
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.phantom.streams import Stream, generator
+from chestkd.phantom.streams import Stream, open_stream
 
 # Share of true findings that NIH's first label release had missed, counted on the boxed
 # images: the labels that the release of 2020 added. The six findings without boxes get
@@ -36,58 +37,10 @@ FALSE_NEGATIVE_RATES = {
     "Pleural_Thickening": 0.115,
     "Hernia": 0.115,
 }
-# No patient holds more than this share of a small phantom's images.
-LARGEST_PATIENT = 0.05
 # Correlation between the severities of one patient's finding at two visits.
 SEVERITY_CORRELATION = 0.6
 # Missed findings come from the lower part of the severities.
 MISSED_QUANTILE = 0.6
-
-
-def patient_weights(histories: Histories, tempering: float) -> np.ndarray:
-    """How often each history is drawn, (patients,), summing to 1.
-
-    The weight of an image is (rate of the commonest finding / rate of its rarest
-    finding) ** tempering, 1 without findings; a patient's weight is the mean over images.
-    """
-    labels = histories.labels[histories.code]
-    rates = labels.mean(axis=0)
-    factor = (rates.max() / rates) ** tempering
-    image = np.where(labels.any(axis=1), (labels * factor).max(axis=1), 1.0)
-    counts = np.diff(histories.start)
-    weights = np.add.reduceat(image, histories.start[:-1]) / counts
-    return weights / weights.sum()
-
-
-def draw_histories(
-    histories: Histories, specification: PhantomSpecification
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which real history each phantom patient borrows, and how many of its images.
-
-    The two official lists fill up side by side in the real proportion of images. The
-    last patient is cut so that the number of images is exact, and in a small phantom
-    long histories are cut so that no patient holds more than a twentieth of it.
-    """
-    rng = generator(specification.seed, Stream.HISTORY)
-    weights = patient_weights(histories, specification.tempering)
-    lengths = np.diff(histories.start)
-    cap = max(1, int(LARGEST_PATIENT * specification.images))
-    share = lengths[histories.test].sum() / lengths.sum()
-    pools = [np.flatnonzero(~histories.test), np.flatnonzero(histories.test)]
-    queues: list[list[int]] = [[], []]
-    drawn, visits, filled = [], [], [0, 0]
-    while sum(filled) < specification.images:
-        pool = int(filled[1] < share * (sum(filled) + 1) and sum(filled) > 0)
-        if not queues[pool]:
-            odds = weights[pools[pool]] / weights[pools[pool]].sum()
-            queues[pool] = rng.choice(pools[pool], 1024, p=odds).tolist()
-        patient = queues[pool].pop()
-        count = min(int(lengths[patient]), cap, specification.images - sum(filled))
-        drawn.append(patient)
-        visits.append(count)
-        filled[pool] += count
-    order = rng.permutation(len(drawn))
-    return np.array(drawn)[order], np.array(visits)[order]
 
 
 @dataclass(frozen=True)
@@ -122,21 +75,22 @@ class Plan:
 def draw_plan(specification: PhantomSpecification) -> Plan:
     """Draw patients, labels and truth of a whole phantom; takes seconds for 112,120."""
     histories = real_histories()
-    drawn, visits = draw_histories(histories, specification)
-    patient = np.repeat(np.arange(1, len(drawn) + 1), visits)
+    cohort = draw_cohort(histories, specification)
+    visits, history = cohort.visits, np.repeat(cohort.history, cohort.visits)
+    patient = np.repeat(np.arange(1, len(visits) + 1), visits)
     visit = np.arange(len(patient)) - np.repeat(np.cumsum(visits) - visits, visits)
-    image = np.repeat(histories.start[drawn], visits) + visit
+    image = histories.start[history] + np.repeat(cohort.first, visits) + visit
     code = histories.code[image]
     view = histories.views[code]
     recorded = histories.labels[code]
-    rng = generator(specification.seed, Stream.LABEL_NOISE)
-    truth, missed = draw_truth(recorded, view, specification, rng)
+    generator = open_stream(specification.seed, Stream.LABEL_NOISE)
+    truth, missed = draw_truth(recorded, view, specification, generator)
     severities = draw_severities(patient, truth, missed, specification)
     return Plan(
         patient=patient,
         visit=visit,
-        test=np.repeat(histories.test[drawn], visits),
-        female=np.repeat(histories.female[drawn], visits),
+        test=histories.test[history],
+        female=histories.female[history],
         age=histories.age[image],
         view=view,
         recorded=recorded,
@@ -149,7 +103,7 @@ def draw_truth(
     recorded: np.ndarray,
     view: np.ndarray,
     specification: PhantomSpecification,
-    rng: np.random.Generator,
+    generator: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is really there, and which of it was missed: two (images, 14) bool arrays.
 
@@ -160,8 +114,8 @@ def draw_truth(
     """
     rates = np.array([FALSE_NEGATIVE_RATES[name] for name in FINDINGS])
     rates = np.minimum(rates * specification.false_negative_scale, 0.98)
-    wrong = rng.random(recorded.shape) < specification.false_positive_rate
-    uniform = rng.random(recorded.shape)
+    wrong = generator.random(recorded.shape) < specification.false_positive_rate
+    uniform = generator.random(recorded.shape)
     missed = np.zeros(recorded.shape, bool)
     for name in ("PA", "AP"):
         chosen = view == name
@@ -177,9 +131,9 @@ def draw_severities(
     patient: np.ndarray, truth: np.ndarray, missed: np.ndarray, specification: PhantomSpecification
 ) -> np.ndarray:
     """Severity of each true finding, (images, 14), correlated between a patient's visits."""
-    rng = generator(specification.seed, Stream.SEVERITY)
-    lasting = rng.standard_normal((int(patient[-1]) + 1, len(FINDINGS)))[patient]
-    passing = rng.standard_normal(truth.shape)
+    generator = open_stream(specification.seed, Stream.SEVERITY)
+    lasting = generator.standard_normal((int(patient[-1]) + 1, len(FINDINGS)))[patient]
+    passing = generator.standard_normal(truth.shape)
     quantile = special.ndtr(
         np.sqrt(SEVERITY_CORRELATION) * lasting + np.sqrt(1 - SEVERITY_CORRELATION) * passing
     )
@@ -196,9 +150,9 @@ def draw_shortcuts(
     """Which images carry the planted tube, (images,) bool; none without a shortcut."""
     if specification.shortcut is None:
         return np.zeros(len(truth), bool)
-    rng = generator(specification.seed, Stream.DEVICES)
+    generator = open_stream(specification.seed, Stream.DEVICES)
     present = truth[:, finding_index(specification.shortcut)]
     chance = np.where(
         present, specification.shortcut_chance_with, specification.shortcut_chance_without
     )
-    return (view == "AP") & (rng.random(len(truth)) < chance)
+    return (view == "AP") & (generator.random(len(truth)) < chance)

@@ -4,7 +4,8 @@ Every map is an attenuation in the log domain (1 means that the beam falls to 1/
 in float64 on the frame's pixels.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from chestkd.phantom.vessels import vessels
 AIR = 1.78
 # Share of the lungs' depth that the heart hides.
 HIDDEN = 0.86
+# Exponent and lattice cells (see `Frame.texture`) of the coarse and of the fine texture.
+_TEXTURES = ((1.3, 48), (0.6, 150))
 
 
 @dataclass
@@ -26,8 +29,9 @@ class Layers:
     """The maps of one image, (pixels, pixels) each.
 
     - `frame`, `anatomy`: what they were drawn from.
-    - `body`: soft tissue as if the lungs held no air.
+    - `body`: soft tissue as if there were no air in the lungs.
     - `lungs`: outlines of the right and left lung, (2, pixels, pixels), 0 to 1.
+    - `textures`: cloudiness of tissue and air, coarse and fine.
     - `depth`: depth of the lungs, 0 at the chest wall to 1 in mid-lung.
     - `air`: share of the normal air in the lungs; findings that fill lung lower it.
     - `heart`: share of the depth taken by heart and mediastinum, 0 to 1.
@@ -41,6 +45,7 @@ class Layers:
     anatomy: Anatomy
     body: np.ndarray
     lungs: np.ndarray
+    textures: tuple[np.ndarray, np.ndarray]
     depth: np.ndarray
     air: np.ndarray
     heart: np.ndarray
@@ -49,6 +54,11 @@ class Layers:
     bones: np.ndarray
     opacity: np.ndarray
     devices: np.ndarray
+
+    def copy(self) -> "Layers":
+        """The same maps; changes of those that findings change leave these alone."""
+        own = {name: getattr(self, name).copy() for name in ("air", "vessels", "opacity")}
+        return replace(self, **own, devices=self.devices.copy())
 
     @property
     def lung(self) -> np.ndarray:
@@ -73,25 +83,61 @@ class Layers:
         return np.maximum(total, 0) + self.devices
 
 
-def draw_layers(frame: Frame, anatomy: Anatomy, rng: np.random.Generator) -> Layers:
-    """The maps of a chest without findings; `rng` is the patient's own stream."""
-    lungs = np.stack([lung(frame, anatomy, side) for side in SIDES])
-    blood = anatomy.vessel_weight * (vessels(frame, anatomy, rng) + hila(frame, anatomy))
-    coarse, fine = frame.texture(rng, 1.3, 48), frame.texture(rng, 0.6, 150)
-    tissue = trunk(frame, anatomy) * (1 + 0.018 * coarse)
+# The numbers of the anatomy that findings change, for each map drawn from them.
+_OUTLINE = {"half_width", "domes", "dome_height"}
+_DRAWN_FROM = {
+    "body": {"half_width"},
+    "lungs": _OUTLINE,
+    "depth": _OUTLINE,
+    "heart": {"half_width", "domes", "cardiothoracic_ratio"},
+    "cavities": {"half_width", "domes"},
+    "vessels": {"domes", "vessel_weight"},
+    "bones": _OUTLINE,
+}
+
+
+def draw_layers(
+    frame: Frame, anatomy: Anatomy, generator: np.random.Generator, like: Layers | None = None
+) -> Layers:
+    """The maps of a chest without findings.
+
+    - `frame`: the pixels.
+    - `anatomy`: the shape of the chest.
+    - `generator`: the patient's own stream.
+    - `like`: the same chest before or after a finding changed its shape, drawn on the same frame
+      from the same stream. Maps that the finding leaves alone are taken from it.
+    """
+    changed = {
+        field.name
+        for field in fields(Anatomy)
+        if like is None or getattr(anatomy, field.name) != getattr(like.anatomy, field.name)
+    }
+
+    def part(name: str, draw: Callable[[], np.ndarray]) -> np.ndarray:
+        return draw() if like is None or _DRAWN_FROM[name] & changed else getattr(like, name)
+
+    def blood() -> np.ndarray:
+        return anatomy.vessel_weight * (vessels(frame, anatomy, generator) + hila(frame, anatomy))
+
+    # The stream gives the vessels first, then the textures.
+    carried = part("vessels", blood)
+    coarse, fine = (
+        like.textures if like else (frame.texture(generator, *kind) for kind in _TEXTURES)
+    )
     return Layers(
         frame=frame,
         anatomy=anatomy,
-        body=tissue,
-        lungs=lungs,
-        depth=lung_depth(frame, anatomy),
+        body=part("body", lambda: trunk(frame, anatomy) * (1 + 0.018 * coarse)),
+        lungs=part("lungs", lambda: np.stack([lung(frame, anatomy, side) for side in SIDES])),
+        textures=(coarse, fine),
+        depth=part("depth", lambda: lung_depth(frame, anatomy)),
         air=1 + 0.030 * coarse + 0.012 * fine,
-        heart=heart(frame, anatomy),
-        cavities=airways(frame, anatomy) + belly_gas(frame, anatomy),
-        vessels=blood,
-        bones=bones(frame, anatomy),
-        opacity=np.zeros_like(tissue),
-        devices=np.zeros_like(tissue),
+        heart=part("heart", lambda: heart(frame, anatomy)),
+        cavities=part("cavities", lambda: airways(frame, anatomy) + belly_gas(frame, anatomy)),
+        vessels=carried,
+        bones=part("bones", lambda: bones(frame, anatomy)),
+        opacity=np.zeros_like(coarse),
+        devices=np.zeros_like(coarse),
     )
 
 

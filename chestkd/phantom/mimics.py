@@ -52,9 +52,9 @@ def draw_mimics(
     )
 
 
-def reshape(anatomy: Anatomy, mimics: Mimics, rng: np.random.Generator) -> Anatomy:
+def reshape(anatomy: Anatomy, mimics: Mimics, generator: np.random.Generator) -> Anatomy:
     """The mimics that are a matter of shape."""
-    amount = rng.random(4)
+    amount = generator.random(4)
     if mimics.poor_inspiration:
         rise = 0.02 + 0.03 * amount[0]
         anatomy = anatomy.raised(-1, rise).raised(1, rise)
@@ -79,28 +79,28 @@ def reshape(anatomy: Anatomy, mimics: Mimics, rng: np.random.Generator) -> Anato
     return anatomy
 
 
-def add(layers: Layers, mimics: Mimics, rng: np.random.Generator) -> None:
-    """The mimics that are shadows, drawn into the layers; `rng` belongs to the patient."""
+def add_mimics(layers: Layers, mimics: Mimics, generator: np.random.Generator) -> None:
+    """The mimics that are shadows, drawn into the layers; `generator` belongs to the patient."""
     frame, anatomy = layers.frame, layers.anatomy
-    amount = rng.random(8)
+    amount = generator.random(8)
     if mimics.nipples:
         for side in SIDES:
             x, y = side * (0.52 + 0.08 * amount[0]) * anatomy.half_width, 0.58 + 0.05 * amount[1]
             disc = frame.step(0.011 - 0.011 * np.sqrt(blob(layers, x, y, 0.011, 0.011)), 0.005)
             layers.opacity += 0.22 * disc
     if mimics.granuloma:
-        side = pick_side(rng)
+        side = pick_side(generator)
         x = side * (0.10 + 0.20 * amount[2])
         y = 0.28 + 0.30 * amount[3]
         dot = frame.step(0.006 - 0.006 * np.sqrt(blob(layers, x, y, 0.006, 0.006)), 0.003)
         layers.opacity += 0.6 * dot * layers.lung
     if mimics.fat_pad:
-        side = pick_side(rng)
+        side = pick_side(generator)
         floor = anatomy.dome(side)
         x = side * (heart_edge(anatomy, side, floor - 0.02) + 0.005)
         layers.air *= 1 - 0.45 * np.exp(-blob(layers, x, floor + 0.01, 0.055, 0.045))
     if mimics.skin_fold:
-        side = pick_side(rng)
+        side = pick_side(generator)
         edge = side * frame.x - (0.24 + 0.06 * amount[4] - 0.12 * (frame.y - 0.4))
         fold = np.clip(1 - edge / 0.05, 0, 1) * frame.step(edge, 0.004)
         layers.opacity += (
@@ -116,7 +116,7 @@ def add(layers: Layers, mimics: Mimics, rng: np.random.Generator) -> None:
             layers.opacity += 0.25 * np.clip(cap, 0, 1) * layers.side(side)
     if mimics.blunt_angle:
         # A scar: the angle is rounded as by a little fluid.
-        side = pick_side(rng)
+        side = pick_side(generator)
         wall = lung_lateral(anatomy, frame.y) - side * frame.x
         bottom = anatomy.dome(side) + anatomy.dome_height
         corner = np.clip((0.035 + 0.035 * amount[6] - (bottom - frame.y)) / 0.06, 0, 1)

@@ -1,9 +1,9 @@
-"""Findings that put something into the lung: how each changes the layers, and its mask.
+"""Findings that put something into the lung: how each changes the layers, and its sign.
 
 Every function takes the layers, which it changes in place, the strength of the sign
 (0 invisible, 1 textbook, from `signatures.SIGNATURES`), and the site stream of this
-patient and finding, so that a finding stays where it was at the next visit. It returns the
-mask of what it drew, float64 (pixels, pixels) in 0 to 1.
+patient and finding, so that a finding stays in place from visit to visit. It returns where that
+sign lies, float64 (pixels, pixels) in 0 to 1.
 """
 
 import numpy as np
@@ -14,27 +14,30 @@ from chestkd.phantom.layers import Layers
 from chestkd.phantom.mediastinum import heart_edge, hilum_height
 
 
-def pick_side(rng: np.random.Generator) -> int:
+def pick_side(generator: np.random.Generator) -> int:
     """-1 for the patient's right side or +1 for the left."""
-    return SIDES[int(rng.integers(2))]
+    return SIDES[int(generator.integers(2))]
 
 
 def place(
-    layers: Layers, rng: np.random.Generator, across: tuple[float, float], up: tuple[float, float]
+    layers: Layers,
+    generator: np.random.Generator,
+    across: tuple[float, float],
+    up: tuple[float, float],
 ) -> tuple[int, float, float]:
     """A side and a point (x, y) in the visible part of that lung.
 
     `across` bounds the position between the heart's edge (0) and the chest wall (1), `up`
     the one between the diaphragm (0) and the apex (1).
     """
-    side = pick_side(rng)
+    side = pick_side(generator)
     dome, apex = layers.anatomy.dome(side), layers.anatomy.apex
-    y = dome - rng.uniform(*up) * (dome - apex)
+    y = dome - generator.uniform(*up) * (dome - apex)
     inner = max(
         float(lung_medial(layers.anatomy, np.array(y))), heart_edge(layers.anatomy, side, y)
     )
     outer = float(lung_lateral(layers.anatomy, np.array(y)))
-    return side, side * (inner + rng.uniform(*across) * (outer - inner)), y
+    return side, side * (inner + generator.uniform(*across) * (outer - inner)), y
 
 
 def blob(layers: Layers, x: float, y: float, across: float, along: float) -> np.ndarray:
@@ -43,67 +46,74 @@ def blob(layers: Layers, x: float, y: float, across: float, along: float) -> np.
 
 
 def _cloud(
-    layers: Layers, rng: np.random.Generator, side: int, x: float, y: float, radius: float
+    layers: Layers, generator: np.random.Generator, side: int, x: float, y: float, radius: float
 ) -> np.ndarray:
     """A ragged cloud around a point, confined to one lung, 0 to 1."""
-    coarse, fine = layers.frame.texture(rng, 1.5, 64), layers.frame.texture(rng, 0.8, 128)
-    distance = np.sqrt(blob(layers, x, y, radius, radius * rng.uniform(0.75, 1.25)))
+    coarse, fine = (
+        layers.frame.texture(generator, 1.5, 64),
+        layers.frame.texture(generator, 0.8, 128),
+    )
+    distance = np.sqrt(blob(layers, x, y, radius, radius * generator.uniform(0.75, 1.25)))
     cloud = np.clip(1.45 - distance + 0.28 * coarse + 0.07 * fine, 0, 1)
     return cloud * cloud * (3 - 2 * cloud) * layers.side(side)
 
 
-def infiltration(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def infiltration(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """Faint ragged haze in one or two places."""
-    mask = np.zeros_like(layers.air)
-    for _ in range(int(rng.integers(1, 3))):
-        side, x, y = place(layers, rng, (0.1, 0.75), (0.05, 0.75))
-        mask = np.maximum(mask, _cloud(layers, rng, side, x, y, rng.uniform(0.07, 0.12)))
-    layers.air *= 1 - 0.45 * strength * mask
-    return mask
+    sign = np.zeros_like(layers.air)
+    for _ in range(int(generator.integers(1, 3))):
+        side, x, y = place(layers, generator, (0.1, 0.75), (0.05, 0.75))
+        sign = np.maximum(
+            sign, _cloud(layers, generator, side, x, y, generator.uniform(0.07, 0.12))
+        )
+    layers.air *= 1 - 0.45 * strength * sign
+    return sign
 
 
-def pneumonia(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def pneumonia(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """Like an infiltration, denser and basal: confusable on purpose."""
-    side, x, y = place(layers, rng, (0.1, 0.75), (0.05, 0.40))
-    mask = _cloud(layers, rng, side, x, y, rng.uniform(0.07, 0.11))
-    layers.air *= 1 - 0.65 * strength * mask
-    return mask
+    side, x, y = place(layers, generator, (0.1, 0.75), (0.05, 0.40))
+    sign = _cloud(layers, generator, side, x, y, generator.uniform(0.07, 0.11))
+    layers.air *= 1 - 0.65 * strength * sign
+    return sign
 
 
-def consolidation(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def consolidation(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """A dense part of a lobe with one sharp edge at the fissure and dark bronchi inside."""
     frame, anatomy = layers.frame, layers.anatomy
-    side, x, y = place(layers, rng, (0.35, 0.6), (0.2, 0.75))
+    side, x, y = place(layers, generator, (0.35, 0.6), (0.2, 0.75))
     upper = y < hilum_height(anatomy, side)
-    mask = np.clip(1.35 * _cloud(layers, rng, side, x, y, rng.uniform(0.11, 0.15)), 0, 1)
+    sign = np.clip(
+        1.35 * _cloud(layers, generator, side, x, y, generator.uniform(0.11, 0.15)), 0, 1
+    )
     # An upper lobe ends below at the fissure, a middle or lower one begins there.
-    gap = rng.uniform(0.03, 0.06)
+    gap = generator.uniform(0.03, 0.06)
     away = frame.x - x
-    fissure = y + (gap if upper else -gap) + rng.uniform(-0.2, 0.2) * away + 1.2 * away**2
-    mask *= frame.step(fissure - frame.y if upper else frame.y - fissure, 0.006)
-    layers.air *= 1 - 0.78 * strength * mask
-    layers.vessels *= 1 - 0.8 * strength * mask
+    fissure = y + (gap if upper else -gap) + generator.uniform(-0.2, 0.2) * away + 1.2 * away**2
+    sign *= frame.step(fissure - frame.y if upper else frame.y - fissure, 0.006)
+    layers.air *= 1 - 0.78 * strength * sign
+    layers.vessels *= 1 - 0.8 * strength * sign
     hilum = np.array([side * 0.07, hilum_height(anatomy, side)])
     for _ in range(4):
-        target = np.array([x, y]) + rng.normal(0, 0.05, 2)
-        knee = (hilum + target) / 2 + rng.normal(0, 0.012, 2)
+        target = np.array([x, y]) + generator.normal(0, 0.05, 2)
+        knee = (hilum + target) / 2 + generator.normal(0, 0.012, 2)
         points, lengths = polyline(np.array([hilum, knee, target]), 0.002)
         radii = np.linspace(0.0055, 0.0025, len(points))
         bronchus = frame.strokes(points, radii, 60 * radii, lengths)
-        layers.opacity -= strength * np.clip(mask, 0, 1) * bronchus * layers.seen
-    return mask
+        layers.opacity -= strength * np.clip(sign, 0, 1) * bronchus * layers.seen
+    return sign
 
 
-def edema(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def edema(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """Haze around both hila, wide upper vessels, short Kerley lines at the sides."""
     frame, anatomy = layers.frame, layers.anatomy
     wings = np.zeros_like(layers.air)
     for side in SIDES:
-        radius = rng.uniform(0.13, 0.17)
+        radius = generator.uniform(0.13, 0.17)
         center = hilum_height(anatomy, side) + 0.03
         wings += np.exp(-blob(layers, side * 0.115, center, radius, 1.25 * radius))
     texture = np.clip(
-        1 + 0.12 * frame.texture(rng, 1.2) + 0.10 * frame.texture(rng, 0.4, 110), 0, 2
+        1 + 0.12 * frame.texture(generator, 1.2) + 0.10 * frame.texture(generator, 0.4, 110), 0, 2
     )
     haze = np.clip(wings * layers.lung * texture, 0, 1)
     layers.air *= 1 - 0.52 * strength * haze
@@ -111,9 +121,9 @@ def edema(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarr
     layers.vessels *= 1 + strength * (0.3 + 0.6 * upper)
     for side in SIDES:
         for _ in range(8):
-            y = anatomy.dome(side) + rng.uniform(-0.12, 0.02)
+            y = anatomy.dome(side) + generator.uniform(-0.12, 0.02)
             wall = float(lung_lateral(anatomy, np.array(y)))
-            inner = wall - rng.uniform(0.025, 0.045)
+            inner = wall - generator.uniform(0.025, 0.045)
             corners = np.array([[side * (wall - 0.003), y], [side * inner, y + 0.004]])
             points, lengths = polyline(corners, 0.002)
             weights = np.full(len(points), 0.26 * strength)
@@ -121,21 +131,22 @@ def edema(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarr
     return haze * (haze > 0.35)
 
 
-def mass(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def mass(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """A lobulated disc of radius .05 to .11."""
-    _, x, y = place(layers, rng, (0.15, 0.8), (0.1, 0.85))
-    radius = 0.05 + 0.06 * rng.random() ** 1.5
+    _, x, y = place(layers, generator, (0.15, 0.8), (0.1, 0.85))
+    radius = 0.05 + 0.06 * generator.random() ** 1.5
     angle = np.arctan2(layers.frame.y - y, layers.frame.x - x)
     lobes = sum(
-        rng.uniform(0.03, 0.09) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4)
+        generator.uniform(0.03, 0.09) * np.cos(k * angle + generator.uniform(0, 2 * np.pi))
+        for k in (2, 3, 4)
     )
     return _ball(layers, x, y, radius * (1 + lobes), 0.85 * strength, 0.012)
 
 
-def nodule(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def nodule(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """A crisp disc of diameter about .07."""
-    _, x, y = place(layers, rng, (0.15, 0.85), (0.1, 0.85))
-    radius = np.full_like(layers.air, rng.uniform(0.026, 0.042))
+    _, x, y = place(layers, generator, (0.15, 0.85), (0.1, 0.85))
+    radius = np.full_like(layers.air, generator.uniform(0.026, 0.042))
     return _ball(layers, x, y, radius, 0.75 * strength, 0.006)
 
 
@@ -144,43 +155,43 @@ def _ball(
 ) -> np.ndarray:
     distance = np.hypot(layers.frame.x - x, layers.frame.y - y) / radius
     chord = np.sqrt(np.clip(1 - distance**2, 0, 1))
-    mask = layers.frame.step((1 - distance) * radius, edge) * layers.lung
-    layers.opacity += height * (0.20 + 0.80 * chord) * mask * layers.seen
-    return mask
+    sign = layers.frame.step((1 - distance) * radius, edge) * layers.lung
+    layers.opacity += height * (0.20 + 0.80 * chord) * sign * layers.seen
+    return sign
 
 
-def fibrosis(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def fibrosis(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """A mesh of fine lines at the bases and the periphery."""
     frame, anatomy = layers.frame, layers.anatomy
     wall = lung_lateral(anatomy, frame.y) - np.abs(frame.x)
     floor = np.where(frame.x < 0, *anatomy.domes)
-    height = rng.uniform(0.16, 0.26)
+    height = generator.uniform(0.16, 0.26)
     basal = np.clip(1.3 - (floor + 0.02 - frame.y) / height, 0, 1)
     peripheral = np.clip(1.15 - wall / 0.16, 0.25, 1)
     zone = basal * peripheral * layers.lung
-    mesh = sum(np.exp(-((frame.texture(rng, 0.9, cells) / 0.28) ** 2)) for cells in (70, 120))
+    mesh = sum(np.exp(-((frame.texture(generator, 0.9, cells) / 0.28) ** 2)) for cells in (70, 120))
     layers.opacity += 0.30 * strength * zone * mesh * layers.seen
     layers.air *= 1 - 0.24 * strength * zone
     return zone * (zone > 0.3)
 
 
-def atelectasis(layers: Layers, strength: float, rng: np.random.Generator) -> np.ndarray:
+def atelectasis(layers: Layers, strength: float, generator: np.random.Generator) -> np.ndarray:
     """One or two plates of collapsed lung above a raised diaphragm."""
     frame, anatomy = layers.frame, layers.anatomy
-    side = pick_side(rng)
+    side = pick_side(generator)
     x = side * frame.x
-    mask = np.zeros_like(layers.air)
-    for _ in range(int(rng.integers(1, 3))):
-        y = anatomy.dome(side) - rng.uniform(0.025, 0.09)
-        inner, outer = rng.uniform(0.09, 0.13), rng.uniform(0.22, 0.30)
-        slope = rng.uniform(-0.30, 0.15)
+    sign = np.zeros_like(layers.air)
+    for _ in range(int(generator.integers(1, 3))):
+        y = anatomy.dome(side) - generator.uniform(0.025, 0.09)
+        inner, outer = generator.uniform(0.09, 0.13), generator.uniform(0.22, 0.30)
+        slope = generator.uniform(-0.30, 0.15)
         center = y + slope * (x - 0.2) + 0.5 * (x - 0.2) ** 2
-        half = rng.uniform(0.006, 0.013)
+        half = generator.uniform(0.006, 0.013)
         plate = np.clip(1.5 - ((frame.y - center) / half) ** 2, 0, 1)
         plate *= frame.step(x - inner, 0.03) * frame.step(outer - x, 0.03)
-        mask = np.maximum(mask, plate * layers.side(side))
-    # The lung between plate and diaphragm holds less air, too.
+        sign = np.maximum(sign, plate * layers.side(side))
+    # The lung between plate and diaphragm contains less air, too.
     crowded = np.clip(1 - (diaphragm(anatomy, side, x) - frame.y) / 0.09, 0, 1) * layers.side(side)
     layers.air *= 1 - 0.25 * strength * crowded
-    layers.opacity += 0.42 * strength * mask * layers.seen
-    return mask
+    layers.opacity += 0.42 * strength * sign * layers.seen
+    return sign

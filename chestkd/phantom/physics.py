@@ -1,4 +1,4 @@
-"""From thickness to gray levels: exponential absorption, exposure, quantum noise, 8 bits."""
+"""From thickness to gray levels: exponential absorption, exposure, quantum noise, display."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ class Exposure:
     outside: float = 0.0
 
 
-def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure:
+def draw_exposure(generator: np.random.Generator, view: str, noise: float) -> Exposure:
     """AP views come from portable machines: more scatter, fewer photons, more motion."""
-    normal = rng.standard_normal(5)
+    normal = generator.standard_normal(5)
     ap = view == "AP"
     photons = 9000 * np.exp(0.35 * normal[0]) * (0.5 if ap else 1.0)
-    collimated = rng.random(4) < (0.12 if ap else 0.08)
-    edges = np.where(collimated, 0.06 * rng.random(4), 0.0)
+    collimated = generator.random(4) < (0.12 if ap else 0.08)
+    edges = np.where(collimated, 0.06 * generator.random(4), 0.0)
     return Exposure(
         photons=photons / max(noise, 1e-9) ** 2,
         gamma=float(np.exp(0.16 * normal[1])),
@@ -39,18 +39,15 @@ def draw_exposure(rng: np.random.Generator, view: str, noise: float) -> Exposure
         scatter=float(np.clip(0.10 + 0.03 * normal[3] + (0.10 if ap else 0), 0.02, 0.4)),
         blur=0.0008 * float(np.exp(0.3 * normal[4])) * (1.3 if ap else 1.0),
         collimation=(float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])),
-        outside=0.0 if rng.random() < 0.8 else 1.0,
+        outside=0.0 if generator.random() < 0.8 else 1.0,
     )
 
 
-def develop(
-    thickness: np.ndarray, exposure: Exposure, rng: np.random.Generator, size: int
-) -> np.ndarray:
-    """The finished radiograph, uint8 (size, size), bone white and air black.
+def transmit(thickness: np.ndarray, exposure: Exposure, size: int) -> np.ndarray:
+    """The share of the light that reaches each pixel, without noise: float64 (size, size).
 
     - `thickness`: attenuation, float64 (pixels, pixels), pixels a multiple of size.
     - `exposure`: see `Exposure`.
-    - `rng`: the quantum noise; drawn for the finished pixels.
     - `size`: side of the finished image.
     """
     pixels = len(thickness)
@@ -58,16 +55,35 @@ def develop(
     transmitted = ndimage.gaussian_filter(transmitted, exposure.blur * pixels, truncate=3)
     transmitted = _average(transmitted, size)
     transmitted += exposure.scatter * (_veil(transmitted) - transmitted)
-    # Pixels of a larger image are smaller and catch fewer photons, down to a floor
-    # that stands for the detector's own averaging.
-    photons = exposure.photons * (256 / max(size, 64)) ** 1.0
+    return transmitted
+
+
+def add_noise(
+    transmitted: np.ndarray, exposure: Exposure, generator: np.random.Generator
+) -> np.ndarray:
+    """The light with its quantum noise: float64 (size, size), which may leave 0 to 1."""
+    # Pixels of a larger image are smaller and catch fewer photons; below 64 pixels a side the
+    # detector averages no further.
+    photons = exposure.photons * (256 / max(len(transmitted), 64))
     deviation = np.sqrt(np.maximum(transmitted, 1e-3) / photons)
-    transmitted = transmitted + deviation * rng.standard_normal(transmitted.shape)
-    gray = 1 - np.clip(transmitted, 0, 1)
-    low, high = np.quantile(gray, [0.01, 0.99])
-    gray = np.clip((gray - low) / max(high - low, 0.05) * exposure.gain, 0, 1)
-    gray = _collimate(gray**exposure.gamma, exposure)
-    return np.floor(255 * gray + 0.5).astype(np.uint8)
+    return transmitted + deviation * generator.standard_normal(transmitted.shape)
+
+
+def window(transmitted: np.ndarray) -> tuple[float, float]:
+    """The darkest and the brightest level (0 to 1) that the display of an image resolves."""
+    low, high = np.quantile(_brightness(transmitted), [0.01, 0.99])
+    return float(low), float(high)
+
+
+def display(transmitted: np.ndarray, levels: tuple[float, float], exposure: Exposure) -> np.ndarray:
+    """Gray levels 0 (air) to 1 (bone), float64 (size, size), in a window of `levels`."""
+    low, high = levels
+    gray = (_brightness(transmitted) - low) / max(high - low, 0.05)
+    return _collimate(np.clip(gray * exposure.gain, 0, 1) ** exposure.gamma, exposure)
+
+
+def _brightness(transmitted: np.ndarray) -> np.ndarray:
+    return 1 - np.clip(transmitted, 0, 1)
 
 
 def _collimate(gray: np.ndarray, exposure: Exposure) -> np.ndarray:

@@ -112,4 +112,4 @@ def draw_radiographs(
 
 def _pixels(visit: Visit, specification: PhantomSpecification) -> np.ndarray:
     """The radiograph alone: a process that draws sends back no more."""
-    return draw(visit, specification).pixels
+    return draw(visit, specification, with_masks=False).pixels

@@ -1,19 +1,24 @@
 """One radiograph from start to end: anatomy, pose, findings, devices, physics."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chestkd.findings import FINDINGS, finding_index
-from chestkd.phantom import mimics
 from chestkd.phantom.anatomy import Anatomy, at_visit, draw_anatomy
 from chestkd.phantom.devices import draw_devices, draw_shortcut
 from chestkd.phantom.frame import Frame, Pose
 from chestkd.phantom.layers import Layers, draw_layers
-from chestkd.phantom.physics import develop, draw_exposure
+from chestkd.phantom.mimics import Mimics, add_mimics, draw_mimics, reshape
+from chestkd.phantom.physics import add_noise, display, draw_exposure, transmit, window
+from chestkd.phantom.regions import Box, box, changed_region
 from chestkd.phantom.signatures import SIGNATURES
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.phantom.streams import Stream, generator
+from chestkd.phantom.streams import Stream, open_stream
+
+# Share of a pixel that a sign must cover to include it.
+_COVERED = 0.25
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Visit:
     age: int
     view: str
     #: Severity in (0, 1] of every finding that is there, by name.
-    severities: dict[str, float]
+    severities: Mapping[str, float]
     #: Whether the planted tube is in the image.
     shortcut: bool = False
 
@@ -36,61 +41,131 @@ class Radiograph:
     """A drawn image.
 
     - `pixels`: uint8 (size, size).
-    - `masks`: finding -> bool (drawn pixels, drawn pixels), for the findings that are there.
-    - `boxes`: finding -> (x, y, width, height) of its mask in the 1024 x 1024 frame; None where
-      nothing of the finding lies inside the image.
     - `layers`: the thickness maps, for the pictures of the book.
+    - `signs`: finding -> bool (size, size), where a reader would point: the plate, the crescent,
+      the heart. For the findings that are there.
+    - `masks`: finding -> bool (size, size), what the finding changes (`regions.changed_region`).
+      For the same findings, or for none if masks were not asked for.
     """
 
     pixels: np.ndarray
-    masks: dict[str, np.ndarray]
-    boxes: dict[str, tuple[float, float, float, float] | None]
     layers: Layers
+    signs: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray]
+
+    @property
+    def boxes(self) -> dict[str, Box | None]:
+        """The box of each mask; None where the image shows nothing of the finding."""
+        return {name: box(mask) for name, mask in self.masks.items()}
 
 
 def draw(
-    visit: Visit, specification: PhantomSpecification, shown: mimics.Mimics | None = None
+    visit: Visit,
+    specification: PhantomSpecification,
+    shown: Mimics | None = None,
+    *,
+    with_masks: bool = True,
 ) -> Radiograph:
     """Draw one visit; the same visit and specification give the same pixels.
 
-    `shown` forces the mimics, which are otherwise drawn at the specification's rate.
+    `shown` forces the mimics, which are otherwise drawn at the specification's rate. An image
+    without masks is drawn in less time.
     """
-    seed = specification.seed
-    who, when = (visit.patient,), (visit.patient, visit.number)
-    anatomy = draw_anatomy(generator(seed, Stream.ANATOMY, *who), visit.female, visit.age)
-    pose_rng = generator(seed, Stream.POSE, *when)
-    anatomy = at_visit(anatomy, pose_rng, visit.view)
-    shown = shown or mimics.draw_mimics(
-        generator(seed, Stream.MIMICS, *who),
-        generator(seed, Stream.MIMICS, *when),
+    seed, size = specification.seed, specification.size
+    pose_generator = open_stream(seed, Stream.POSE, visit.patient, visit.number)
+    chest = _healthy(visit, specification, pose_generator, shown)
+    present = [name for name in FINDINGS if name in visit.severities]
+    plain, layers, signs = chest.draw(present)
+    _add_devices(layers, visit, seed)
+    exposure = draw_exposure(pose_generator, visit.view, specification.noise)
+    clean = transmit(layers.thickness(), exposure, size)
+    noise_generator = open_stream(seed, Stream.QUANTUM_NOISE, visit.patient, visit.number)
+    noisy = add_noise(clean, exposure, noise_generator)
+    levels = window(noisy)
+    masks = {}
+    for name in present if with_masks else ():
+        _, without, _ = chest.draw([other for other in present if other != name], like=plain)
+        less = transmit(replace(without, devices=layers.devices).thickness(), exposure, size)
+        change = display(clean, levels, exposure) - display(less, levels, exposure)
+        masks[name] = changed_region(change)
+    return Radiograph(
+        pixels=np.floor(255 * display(noisy, levels, exposure) + 0.5).astype(np.uint8),
+        layers=layers,
+        signs={name: chest.frame.finish(sign) > _COVERED for name, sign in signs.items()},
+        masks=masks,
+    )
+
+
+@dataclass(frozen=True)
+class _Chest:
+    """The chest of one visit, to be drawn with all or some of the visit's findings."""
+
+    visit: Visit
+    seed: int
+    frame: Frame
+    #: In the shape that mimics give it, without findings.
+    anatomy: Anatomy
+    mimics: Mimics
+
+    def draw(
+        self, findings: list[str], like: Layers | None = None
+    ) -> tuple[Layers, Layers, dict[str, np.ndarray]]:
+        """Its layers before and after mimics and findings are added, and the findings' signs."""
+        anatomy = self.anatomy
+        for name in findings:
+            shape = SIGNATURES[name].shape
+            if shape is not None:
+                anatomy = shape(anatomy, *self._strength_and_site(name))
+        patient = self.visit.patient
+        tissue_generator = open_stream(self.seed, Stream.ANATOMY, patient, 1)
+        plain = draw_layers(self.frame, anatomy, tissue_generator, like)
+        layers = plain.copy()
+        add_mimics(layers, self.mimics, open_stream(self.seed, Stream.MIMICS, patient, 0, 1))
+        signs = {
+            name: SIGNATURES[name].draw(layers, *self._strength_and_site(name)) for name in findings
+        }
+        return plain, layers, signs
+
+    def _strength_and_site(self, name: str) -> tuple[float, np.random.Generator]:
+        """How strong a finding's sign is, and a fresh stream of this patient's finding."""
+        strength = SIGNATURES[name].strength(self.visit.severities[name])
+        return strength, open_stream(
+            self.seed, Stream.SITE, self.visit.patient, finding_index(name)
+        )
+
+
+def _healthy(
+    visit: Visit,
+    specification: PhantomSpecification,
+    pose_generator: np.random.Generator,
+    shown: Mimics | None,
+) -> _Chest:
+    seed, who, when = specification.seed, (visit.patient,), (visit.patient, visit.number)
+    anatomy = draw_anatomy(open_stream(seed, Stream.ANATOMY, *who), visit.female, visit.age)
+    anatomy = at_visit(anatomy, pose_generator, visit.view)
+    shown = shown or draw_mimics(
+        open_stream(seed, Stream.MIMICS, *who),
+        open_stream(seed, Stream.MIMICS, *when),
         specification.mimic_rate,
         visit.age,
         visit.view,
     )
-    anatomy = mimics.reshape(anatomy, shown, generator(seed, Stream.MIMICS, *when, 1))
-    anatomy = reshape(anatomy, visit, seed)
-    frame = Frame(specification.size, draw_pose(pose_rng, visit.view))
-    layers = draw_layers(frame, anatomy, generator(seed, Stream.ANATOMY, *who, 1))
-    mimics.add(layers, shown, generator(seed, Stream.MIMICS, *who, 0, 1))
-    masks = add_findings(layers, visit, seed)
-    draw_devices(
-        layers,
-        generator(seed, Stream.DEVICES, *who),
-        generator(seed, Stream.DEVICES, *when),
-        visit.view,
-        visit.age,
-    )
+    anatomy = reshape(anatomy, shown, open_stream(seed, Stream.MIMICS, *when, 1))
+    frame = Frame(specification.size, draw_pose(pose_generator, visit.view))
+    return _Chest(visit, seed, frame, anatomy, shown)
+
+
+def _add_devices(layers: Layers, visit: Visit, seed: int) -> None:
+    patient = open_stream(seed, Stream.DEVICES, visit.patient)
+    day = open_stream(seed, Stream.DEVICES, visit.patient, visit.number)
+    draw_devices(layers, patient, day, visit.view, visit.age)
     if visit.shortcut:
         draw_shortcut(layers)
-    exposure = draw_exposure(pose_rng, visit.view, specification.noise)
-    noise_rng = generator(seed, Stream.QUANTUM_NOISE, *when)
-    pixels = develop(layers.thickness(), exposure, noise_rng, specification.size)
-    return Radiograph(pixels, masks, {name: box(mask) for name, mask in masks.items()}, layers)
 
 
-def draw_pose(rng: np.random.Generator, view: str) -> Pose:
+def draw_pose(generator: np.random.Generator, view: str) -> Pose:
     """Small shifts, tilts and zooms; larger in AP views."""
-    normal = rng.standard_normal(4)
+    normal = generator.standard_normal(4)
     spread = 1.6 if view == "AP" else 1.0
     return Pose(
         angle=0.020 * spread * normal[0],
@@ -98,38 +173,3 @@ def draw_pose(rng: np.random.Generator, view: str) -> Pose:
         right=0.012 * spread * normal[2],
         down=0.015 * spread * normal[3],
     )
-
-
-def site(visit: Visit, name: str, seed: int) -> np.random.Generator:
-    """Fresh stream of one patient's finding: the same draws at every visit."""
-    return generator(seed, Stream.SITE, visit.patient, finding_index(name))
-
-
-def reshape(anatomy: Anatomy, visit: Visit, seed: int) -> Anatomy:
-    """Apply the findings that change the shape of the chest."""
-    for name in FINDINGS:
-        signature = SIGNATURES[name]
-        if name in visit.severities and signature.shape is not None:
-            strength = signature.strength(visit.severities[name])
-            anatomy = signature.shape(anatomy, strength, site(visit, name, seed))
-    return anatomy
-
-
-def add_findings(layers: Layers, visit: Visit, seed: int) -> dict[str, np.ndarray]:
-    """Draw every finding of the visit into the layers; returns their masks."""
-    masks = {}
-    for name in FINDINGS:
-        if name in visit.severities:
-            strength = SIGNATURES[name].strength(visit.severities[name])
-            masks[name] = SIGNATURES[name].draw(layers, strength, site(visit, name, seed)) > 0.25
-    return masks
-
-
-def box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Smallest box (x, y, width, height) around a mask, in the 1024 x 1024 frame."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return None
-    unit = 1024 / len(mask)
-    left, top = columns[0] * unit, rows[0] * unit
-    return left, top, (columns[-1] + 1) * unit - left, (rows[-1] + 1) * unit - top

@@ -53,7 +53,7 @@ def ribbon(
     """A band of constant height along a center line, brighter at both rims.
 
     - `points`: (N, 2) center line.
-    - `lengths`: (N,) stretch of bone that each point stands for.
+    - `lengths`: (N,) length of bone that each point represents.
     - `half_width`: of the band, in chest units, one or (N,).
     - `weight`: attenuation of the band, one or (N,).
     - `across`: direction (x, y) in which the band is wide.

@@ -7,7 +7,7 @@ from chestkd.findings import finding_index
 
 SMALLEST_SIZE = 32
 # Raised whenever the same specification would give other pixels or labels.
-DRAWING = 3
+DRAWING = 4
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,22 @@ class PhantomSpecification:
     false_negative_scale: float = 1.0
     #: Share of the labels that name a finding which is not in the image, 0 to 1.
     false_positive_rate: float = 0.05
-    #: How far rare findings are drawn more often than in reality: a patient's weight is
-    #: (rate of the commonest finding / rate of the patient's findings) ** tempering.
-    #: 0 keeps the real rates.
+    #: How much more often than in reality rare findings are drawn: a patient's weight grows with
+    #: (rate of the commonest finding / rate of the patient's findings) ** tempering. 0 keeps the
+    #: real rates. The ratio of a finding's prevalences in the two official lists stays the real
+    #: one.
     tempering: float = 0.25
     #: Chance, 0 to 1, that an image carries something that only looks like a finding
     #: (nipple shadows, poor inspiration, a rotated pose, hyperinflation of age, ...).
     mimic_rate: float = 0.35
     #: Factor on the quantum noise; 0 turns it off.
     noise: float = 1.0
-    #: A finding with which a tube in AP views goes, or None for no planted shortcut.
+    #: The finding that a planted tube accompanies in AP views, or None for no such shortcut.
     shortcut: str | None = None
     #: Chance of that tube in an AP view without the finding and with it.
     shortcut_chance_without: float = 0.05
     shortcut_chance_with: float = 0.9
-    #: Share of the test images' boxed findings that appear in the box list.
+    #: Share of the test images' boxed findings that appear in the box list, at least one of them.
     box_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -75,9 +76,10 @@ class PhantomSpecification:
             "mimic_rate",
             "shortcut_chance_without",
             "shortcut_chance_with",
-            "box_share",
         ):
             self._check_range(name, 0, 1)
+        # The reader refuses a box list without boxes.
+        self._check_range("box_share", 0.01, 1)
         if self.shortcut is not None:
             finding_index(self.shortcut)
 

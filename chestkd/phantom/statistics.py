@@ -108,7 +108,7 @@ def statistics(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_intervals(
-    table: pd.DataFrame, rng: np.random.Generator, resamples: int = 200
+    table: pd.DataFrame, generator: np.random.Generator, resamples: int = 200
 ) -> pd.DataFrame:
     """Every statistic of a table with its standard error and 95 % interval.
 
@@ -120,10 +120,13 @@ def with_intervals(
     values = statistics(sums.sum().to_frame().T).iloc[0]
     count = len(sums)
     weights = np.stack(
-        [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(resamples)]
+        [
+            np.bincount(generator.integers(count, size=count), minlength=count)
+            for _ in range(resamples)
+        ]
     )
     resampled = pd.DataFrame(weights @ sums.to_numpy(), columns=sums.columns)
-    # A resample of a small phantom may hold none of a rare finding.
+    # A resample of a small phantom may contain none of a rare finding.
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = statistics(resampled).replace([np.inf, -np.inf], np.nan)
     return pd.DataFrame(

@@ -21,7 +21,7 @@ class Stream(IntEnum):
     FILE_MODES = 10
 
 
-def generator(seed: int, stream: Stream, *keys: int) -> np.random.Generator:
+def open_stream(seed: int, stream: Stream, *keys: int) -> np.random.Generator:
     """The generator of one stream for one patient, visit or finding (`keys`)."""
     entropy = np.random.SeedSequence(seed, spawn_key=(int(stream), *keys))
     return np.random.Generator(np.random.PCG64(entropy))

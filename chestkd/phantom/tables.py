@@ -9,11 +9,11 @@ import numpy as np
 from chestkd.findings import BOXED_FINDINGS, FINDINGS, decode
 from chestkd.phantom.blocks import BLOCK, block_path, block_rows, blocks
 from chestkd.phantom.labels import Plan
+from chestkd.phantom.masks import BLOCK_ARRAYS
 from chestkd.phantom.plainfiles import gzip_bytes
+from chestkd.phantom.regions import Box
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.phantom.streams import Stream, generator
-
-Box = tuple[float, float, float, float]
+from chestkd.phantom.streams import Stream, open_stream
 
 # Width in millimeters that an image shows, which gives the pixel spacing.
 _FIELD = 400
@@ -36,7 +36,7 @@ _TRUTH_HEADER = [
 
 def write_tables(plan: Plan, specification: PhantomSpecification, folder: Path) -> None:
     """Write every table, and the mask file, from the plan and the records of the blocks."""
-    boxes = _write_truth_and_masks(plan, folder)
+    boxes = _write_truth_and_masks(plan, specification, folder)
     _write_labels(plan, specification, folder)
     for name, chosen in (("train_val_list.txt", ~plan.test), ("test_list.txt", plan.test)):
         names = [plan.name(row) for row in np.flatnonzero(chosen).tolist()]
@@ -45,9 +45,18 @@ def write_tables(plan: Plan, specification: PhantomSpecification, folder: Path) 
     _write_boxes(plan, specification, folder, boxes)
 
 
-def _write_truth_and_masks(plan: Plan, folder: Path) -> list[tuple[int, str, Box]]:
+def boxed(plan: Plan) -> np.ndarray:
+    """Which findings NIH would have boxed, (images, 14) bool: recorded ones of test images."""
+    eight = np.array([name in BOXED_FINDINGS for name in FINDINGS])
+    return plan.test[:, None] & (plan.recorded == 1) & (plan.severities > 0) & eight
+
+
+def _write_truth_and_masks(
+    plan: Plan, specification: PhantomSpecification, folder: Path
+) -> list[tuple[int, str, Box]]:
     """truth.csv.gz and masks.npz, block by block; returns the boxes that NIH would list."""
     listed: list[tuple[int, str, Box]] = []
+    may_be_boxed = boxed(plan)
     with (
         (folder / "truth.csv.gz").open("wb") as truth,
         zipfile.ZipFile(folder / "masks.npz", "w") as masks,
@@ -66,19 +75,17 @@ def _write_truth_and_masks(plan: Plan, folder: Path) -> list[tuple[int, str, Box
                 )
                 if not np.isnan(box[0])
             }
-            for key in ("row", "finding", "start", "runs"):
+            for key in BLOCK_ARRAYS:
                 _add_array(masks, f"{block:06d}/{key}", record[key])
             if block == 0:
-                _add_array(masks, "side", record["side"])
+                _add_array(masks, "side", np.array(specification.size))
                 _add_array(masks, "block", np.array(BLOCK))
             lines = [_truth_line(plan, row, boxes) for row in block_rows(plan, block)]
             truth.write(gzip_bytes(("\n".join(lines) + "\n").encode()))
             listed += [
                 (row, FINDINGS[finding], box)
                 for (row, finding), box in boxes.items()
-                if plan.test[row]
-                and plan.recorded[row, finding]
-                and FINDINGS[finding] in BOXED_FINDINGS
+                if may_be_boxed[row, finding]
             ]
     return listed
 
@@ -127,13 +134,13 @@ def _write_boxes(
     boxes: list[tuple[int, str, Box]],
 ) -> None:
     """NIH's box list: its unquoted header, `Infiltrate`, and the findings one after another."""
-    rng = generator(specification.seed, Stream.BOXES)
+    generator = open_stream(specification.seed, Stream.BOXES)
+    kept = [box for box in boxes if generator.random() < specification.box_share]
     lines = []
-    for row, finding, box in boxes:
-        if rng.random() < specification.box_share:
-            name = "Infiltrate" if finding == "Infiltration" else finding
-            numbers = ",".join(f"{value:.6f}" for value in box)
-            lines.append((name, row, f"{plan.name(row)},{name},{numbers}"))
+    for row, finding, box in kept or boxes[:1]:
+        name = "Infiltrate" if finding == "Infiltration" else finding
+        numbers = ",".join(f"{value:.6f}" for value in box)
+        lines.append((name, row, f"{plan.name(row)},{name},{numbers}"))
     with (folder / "BBox_List_2017.csv").open("w", newline="\n") as file:
         file.write(_BOX_HEADER + "\n")
         file.writelines(line + "\n" for _, _, line in sorted(lines))

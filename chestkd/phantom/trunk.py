@@ -5,7 +5,7 @@ import numpy as np
 from chestkd.phantom.anatomy import SIDES, Anatomy
 from chestkd.phantom.frame import Frame
 
-# Attenuation of the thickest part of the body as if it held no air.
+# Attenuation of the thickest part of the body if there were no air in it.
 BODY = 2.15
 
 

@@ -13,22 +13,22 @@ _POINTS = 12
 _BLOOD = 30.0
 
 
-def vessels(frame: Frame, anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
+def vessels(frame: Frame, anatomy: Anatomy, generator: np.random.Generator) -> np.ndarray:
     """Attenuation of both trees, (pixels, pixels)."""
-    trees = [draw_tree(rng, anatomy, side) for side in SIDES]
+    trees = [draw_tree(generator, anatomy, side) for side in SIDES]
     points, radii, lengths = (np.concatenate(parts) for parts in zip(*trees, strict=True))
     return frame.strokes(points, radii, _BLOOD * radii, lengths)
 
 
 def draw_tree(
-    rng: np.random.Generator, anatomy: Anatomy, side: int
+    generator: np.random.Generator, anatomy: Anatomy, side: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The vessels of one lung.
 
-    Returns points (N, 2) in chest coordinates, radii (N,), and the stretch of vessel (N,) that each
-    point stands for.
+    Returns points (N, 2) in chest coordinates, radii (N,), and the length of vessel (N,) that each
+    point represents.
     """
-    normal = rng.standard_normal((4, _PRIMARY))
+    normal = generator.standard_normal((4, _PRIMARY))
     fan = np.linspace(-1, 1, _PRIMARY)
     x = 0.066 + 0.006 * normal[0]
     y = hilum_height(anatomy, side) + 0.045 * fan + 0.008 * normal[1]
@@ -37,12 +37,12 @@ def draw_tree(
     # Upright, the lower vessels carry more blood than the upper ones.
     calibre = 0.0047 * anatomy.vessel_calibre * (1 + (0.22 if anatomy.upright else 0.05) * fan)
     radius = calibre * np.exp(0.25 * normal[3])
-    length = rng.uniform(0.035, 0.090, _PRIMARY) * (1 + 0.15 * np.abs(fan))
+    length = generator.uniform(0.035, 0.090, _PRIMARY) * (1 + 0.15 * np.abs(fan))
     points, radii, lengths = [], [], []
     along = (np.arange(_POINTS) + 0.5) / _POINTS
     for _ in range(GENERATIONS):
-        bend = 0.30 * rng.standard_normal(len(x))
-        wiggle = 0.18 * rng.standard_normal(len(x))
+        bend = 0.30 * generator.standard_normal(len(x))
+        wiggle = 0.18 * generator.standard_normal(len(x))
         direction = (
             angle[:, None] + bend[:, None] * along + wiggle[:, None] * np.sin(2 * np.pi * along)
         )
@@ -53,11 +53,11 @@ def draw_tree(
         radii.append((radius[:, None] * (1 - 0.25 * along)).ravel())
         lengths.append(np.repeat(length / _POINTS, _POINTS))
         x, y, angle = path_x[:, -1], path_y[:, -1], direction[:, -1]
-        spread = rng.uniform(0.25, 0.75, len(x))
-        tilt = rng.choice([-1, 1], len(x))
+        spread = generator.uniform(0.25, 0.75, len(x))
+        tilt = generator.choice([-1, 1], len(x))
         # Two daughters: a straighter, wider one and a thinner side branch.
         x, y = np.tile(x, 2), np.tile(y, 2)
         angle = np.concatenate([angle - 0.35 * tilt * spread, angle + tilt * spread])
         radius = np.concatenate([0.78 * radius, 0.56 * radius])
-        length = np.tile(length, 2) * rng.uniform(0.62, 0.98, 2 * len(length))
+        length = np.tile(length, 2) * generator.uniform(0.62, 0.98, 2 * len(length))
     return np.concatenate(points), np.concatenate(radii), np.concatenate(lengths)

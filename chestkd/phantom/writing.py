@@ -1,7 +1,7 @@
-"""A phantom on disk, in NIH's layout: resumable, and whole or not there.
+"""A phantom on disk, in NIH's layout: resumable, and either whole or absent.
 
 Everything is written into `FOLDER.partial` and renamed to `FOLDER` when it is complete. A
-run that was stopped goes on where it was.
+run that was stopped resumes where it left off.
 """
 
 import errno
@@ -15,9 +15,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from chestkd.phantom.blocks import draw_blocks, rgba_count, write_atomically
-from chestkd.phantom.labels import draw_plan
+from chestkd.phantom.labels import Plan, draw_plan
 from chestkd.phantom.specification import DRAWING, PhantomSpecification
-from chestkd.phantom.tables import write_tables
+from chestkd.phantom.tables import boxed, write_tables
 
 DESCRIPTION = "PHANTOM: procedural chest radiographs in the layout of ChestX-ray14; no patients"
 
@@ -31,14 +31,17 @@ def generate(
     """Write the phantom of a specification into `folder` and return the folder.
 
     - `specification`: every knob; equal specifications give equal bytes.
-    - `folder`: created; if it already holds this very phantom, nothing is done.
+    - `folder`: created; if it already contains this very phantom, nothing is done.
     - `processes`: how many draw at the same time, by default one per available CPU. With more than
       one, a script needs the usual `if __name__ == "__main__":`.
     - `progress`: show a progress bar on stderr.
 
-    - Raises `FileExistsError`: the folder, or the unfinished one beside it, holds something else.
+    - Raises `ValueError`: the phantom is so small that its box list would be empty, which its
+      reader refuses; nothing is written.
+    - Raises `FileExistsError`: the folder, or the unfinished one beside it, contains something
+      else.
     - Raises `OSError`: no space left. Where that can be foreseen nothing is written; otherwise what
-      was drawn stays in `FOLDER.partial`, and the same call goes on from there.
+      was drawn stays in `FOLDER.partial`, and the same call resumes from there.
     """
     folder = Path(folder)
     if processes is None:
@@ -47,6 +50,8 @@ def generate(
         raise ValueError(f"processes must be 1 or more, received {processes}")
     if _is_complete(folder, specification):
         return folder
+    plan = draw_plan(specification)
+    _check_readable(plan, specification)
     unfinished = folder.with_name(folder.name + ".partial")
     _check_unfinished(unfinished, specification)
     _check_space(unfinished, specification)
@@ -58,11 +63,19 @@ def generate(
             if _is_complete(folder, specification):
                 return folder
             write_atomically(unfinished / "unfinished.json", _stamp(specification))
-            plan = draw_plan(specification)
             draw_blocks(plan, specification, unfinished, processes, progress)
             write_tables(plan, specification, unfinished)
             _finish(unfinished, folder, specification)
     return folder
+
+
+def _check_readable(plan: Plan, specification: PhantomSpecification) -> None:
+    if not boxed(plan).any():
+        raise ValueError(
+            f"a phantom of {specification.images} images with seed {specification.seed} has no "
+            "finding to box in its test list, and without a box it cannot be read; ask for more "
+            "images"
+        )
 
 
 def _available_cpus() -> int:
@@ -86,10 +99,10 @@ def _is_complete(folder: Path, specification: PhantomSpecification) -> bool:
         return False
     stamp = folder / "phantom.json"
     if not stamp.is_file():
-        raise FileExistsError(f"{folder} already holds something that is not a phantom")
+        raise FileExistsError(f"{folder} already contains something that is not a phantom")
     if stamp.read_bytes() != _stamp(specification):
         raise FileExistsError(
-            f"{folder} already holds another phantom ({_difference(stamp, specification)}); "
+            f"{folder} already contains another phantom ({_difference(stamp, specification)}); "
             "choose another folder or delete it"
         )
     return True
@@ -149,7 +162,7 @@ def _check_space(unfinished: Path, specification: PhantomSpecification) -> None:
 
 @contextmanager
 def _clear_when_full(unfinished: Path, specification: PhantomSpecification) -> Iterator[None]:
-    """Say in which state a disk that filled up on the way leaves things."""
+    """Say what a disk that filled up halfway leaves behind."""
     try:
         yield
     except OSError as error:
@@ -159,7 +172,7 @@ def _clear_when_full(unfinished: Path, specification: PhantomSpecification) -> I
             errno.ENOSPC,
             f"no space left for the phantom, which needs {_bytes_needed(specification) / 1e6:,.1f}"
             f" MB in all; what was drawn is in {unfinished}: make room and repeat the command to "
-            "go on, or delete that folder",
+            "resume, or delete that folder",
         ) from error
 
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import pytest
 from chestkd.findings import FINDINGS
 from chestkd.phantom.anatomy import at_visit, draw_anatomy, heart_half_widths
 from chestkd.phantom.frame import Frame, Pose, polyline
-from chestkd.phantom.layers import draw_layers
-from chestkd.phantom.physics import Exposure, develop
-from chestkd.phantom.render import Visit, box, draw
+from chestkd.phantom.layers import Layers, draw_layers
+from chestkd.phantom.physics import Exposure, add_noise, display, transmit, window
+from chestkd.phantom.render import Visit, draw
 from chestkd.phantom.signatures import SIGNATURES
 from chestkd.phantom.specification import PhantomSpecification
 
@@ -18,6 +18,11 @@ HEALTHY = Visit(patient=3, number=0, female=False, age=50, view="PA", severities
 
 def with_finding(name, severity=0.8, **changes):
     return replace(HEALTHY, severities={name: severity}, **changes)
+
+
+def thickness(radiograph):
+    """Attenuation, averaged down to the pixels of the finished image."""
+    return radiograph.layers.frame.finish(radiograph.layers.thickness())
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +66,20 @@ def test_a_finding_changes_the_image_and_has_a_box_around_its_mask(name, view):
     visit = with_finding(name, view=view)
     sick = draw(visit, QUIET)
     well = draw(replace(visit, severities={}), QUIET)
-    mask = sick.masks[name]
-    assert set(sick.masks) == {name}
+    mask, sign = sick.masks[name], sick.signs[name]
+    assert set(sick.masks) == set(sick.signs) == {name}
     assert 0.001 < mask.mean() < 0.6
+    assert 0.001 < sign.mean() < 0.6
     x, y, width, height = sick.boxes[name]
     assert 0 <= x < x + width <= 1024
     assert 0 <= y < y + height <= 1024
-    change = np.abs(sick.layers.thickness() - well.layers.thickness())
+    change = np.abs(thickness(sick) - thickness(well))
     assert change[mask].mean() > 0.02
+    assert change[sign].mean() > 0.02
+    assert change[mask].mean() > 3 * change[~mask].mean()
     # Signs that do not move the outlines of the chest leave the rest of the image alone.
     if SIGNATURES[name].shape is None and name != "Edema":
-        assert change[mask].mean() > 4 * change[~mask].mean()
+        assert change[sign].mean() > 4 * change[~sign].mean()
 
 
 @pytest.mark.parametrize("name", FINDINGS)
@@ -95,23 +103,23 @@ def test_a_finding_stays_where_it_was_at_the_next_visit():
 
 
 def test_findings_darken_or_whiten_as_they_should(healthy):
-    before = healthy.layers.thickness()
+    before = thickness(healthy)
     for name in ("Consolidation", "Effusion", "Mass", "Pneumonia", "Pleural_Thickening"):
         sick = draw(with_finding(name), QUIET)
-        mask = sick.masks[name]
-        assert (sick.layers.thickness() - before)[mask].mean() > 0.05, name
+        assert (thickness(sick) - before)[sick.signs[name]].mean() > 0.05, name
+        assert (thickness(sick) - before)[sick.masks[name]].mean() > 0.05, name
     for name in ("Pneumothorax", "Emphysema"):
         sick = draw(with_finding(name), QUIET)
-        mask = sick.masks[name] & (healthy.layers.lung > 0.9)
-        assert (sick.layers.thickness() - before)[mask].mean() < -0.02, name
+        sign = sick.signs[name] & (healthy.layers.frame.finish(healthy.layers.lung) > 0.9)
+        assert (thickness(sick) - before)[sign].mean() < -0.02, name
 
 
 def test_cardiomegaly_raises_the_cardiothoracic_ratio():
-    rng = np.random.default_rng(0)
-    normal = draw_anatomy(rng, False, 50)
+    generator = np.random.default_rng(0)
+    normal = draw_anatomy(generator, False, 50)
     for severity in (0.0, 1.0):
         signature = SIGNATURES["Cardiomegaly"]
-        large = signature.shape(normal, signature.strength(severity), rng)
+        large = signature.shape(normal, signature.strength(severity), generator)
         raised = large.cardiothoracic_ratio - normal.cardiothoracic_ratio
         assert 0.02 < raised < 0.1501
         assert sum(heart_half_widths(large)) == pytest.approx(
@@ -182,28 +190,40 @@ def test_polylines_keep_their_length():
 def test_thicker_is_whiter_and_noise_is_where_little_light_arrives():
     ramp = np.tile(np.linspace(0, 4, 64), (64, 1))
     exposure = Exposure(photons=1e12, gamma=1.0, gain=1.0, scatter=0.0, blur=1e-6)
-    clean = develop(ramp, exposure, np.random.default_rng(0), 64).astype(int)
+    light = transmit(ramp, exposure, 64)
+    levels = window(light)
+    clean = display(light, levels, exposure)
     assert (np.diff(clean[0]) >= 0).all()
     assert clean[0, 0] == 0
-    assert clean[0, -1] == 255
-    noisy = develop(ramp, replace(exposure, photons=500.0), np.random.default_rng(0), 64)
-    deviation = (noisy.astype(int) - clean).std(axis=0)
-    assert deviation.mean() > 1
+    assert clean[0, -1] == 1
+    dim = replace(exposure, photons=500.0)
+    noisy = display(add_noise(light, dim, np.random.default_rng(0)), levels, dim)
+    deviation = (noisy - clean).std(axis=0)
+    assert deviation.mean() > 1 / 255
+    # Where the body is thin, much light arrives, and counting it is less certain.
+    assert deviation[5:20].mean() > deviation[40:60].mean()
 
 
-def test_the_box_of_a_mask_by_hand():
-    mask = np.zeros((8, 8), bool)
-    mask[2:5, 6] = True
-    # A pixel is 128 units wide: columns 6 to 7, rows 2 to 5.
-    assert box(mask) == (768, 256, 128, 384)
-    assert box(np.zeros((8, 8), bool)) is None
-
-
-def test_layers_hold_what_they_say():
-    rng = np.random.default_rng(1)
-    layers = draw_layers(Frame(64), draw_anatomy(rng, True, 30), rng)
+def test_layers_have_the_ranges_that_they_state():
+    generator = np.random.default_rng(1)
+    layers = draw_layers(Frame(64), draw_anatomy(generator, True, 30), generator)
     assert 0.15 < layers.lung.mean() < 0.5
     for share in (layers.lung, layers.heart, layers.depth):
         assert share.min() >= 0
         assert share.max() <= 1 + 1e-9
     assert layers.thickness().min() >= 0
+
+
+@pytest.mark.parametrize("name", [name for name in FINDINGS if SIGNATURES[name].shape])
+def test_layers_shared_with_another_shape_are_those_drawn_alone(name):
+    """A map is taken from the other shape only where this finding does not change it."""
+    signature, frame = SIGNATURES[name], Frame(64)
+    well = draw_anatomy(np.random.default_rng(2), False, 60)
+    sick = signature.shape(well, signature.strength(0.9), np.random.default_rng(3))
+    before, alone = (draw_layers(frame, shape, np.random.default_rng(4)) for shape in (well, sick))
+    shared = draw_layers(frame, sick, np.random.default_rng(4), like=before)
+    for field in fields(Layers):
+        if field.name not in ("frame", "anatomy"):
+            np.testing.assert_array_equal(
+                getattr(shared, field.name), getattr(alone, field.name), err_msg=field.name
+            )

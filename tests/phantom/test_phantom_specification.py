@@ -22,7 +22,8 @@ from chestkd.phantom.specification import PhantomSpecification
         ("severity_concentration", 0.0, "0.1 to 1000"),
         ("mimic_rate", -1.0, "0 to 1"),
         ("noise", -1.0, "0 to 100"),
-        ("box_share", 1.5, "0 to 1"),
+        ("box_share", 1.5, "0.01 to 1"),
+        ("box_share", 0.0, "0.01 to 1"),
     ],
 )
 def test_a_knob_out_of_range_is_named_with_what_is_allowed(knob, value, allowed):

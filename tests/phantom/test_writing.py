@@ -15,9 +15,12 @@ from chestkd.data import nih
 from chestkd.findings import BOXED_FINDINGS, FINDINGS, decode
 from chestkd.phantom import blocks, writing
 from chestkd.phantom.command import add_arguments, run
-from chestkd.phantom.masks import read_mask
-from chestkd.phantom.render import box
+from chestkd.phantom.labels import draw_plan
+from chestkd.phantom.masks import read_mask, read_sign
+from chestkd.phantom.regions import box
+from chestkd.phantom.render import draw
 from chestkd.phantom.specification import DRAWING, PhantomSpecification
+from chestkd.phantom.tables import boxed
 from chestkd.phantom.writing import generate
 
 SPECIFICATION = PhantomSpecification(images=80, size=32, seed=2)
@@ -77,7 +80,7 @@ def test_images_say_phantom_and_some_are_rgba(phantom):
     assert "PHANTOM" in json.loads((phantom / "phantom.json").read_text())["description"]
 
 
-def test_the_box_list_holds_recorded_findings_of_test_images(phantom):
+def test_the_box_list_names_recorded_findings_of_test_images(phantom):
     lines = (phantom / "BBox_List_2017.csv").read_text().splitlines()
     assert lines[0] == "Image Index,Finding Label,Bbox [x,y,w,h]"
     test = set((phantom / "test_list.txt").read_text().split("\n"))
@@ -102,8 +105,10 @@ def test_the_truth_agrees_with_masks_boxes_and_severities(phantom):
         assert line["True Labels"] == decode(severities > 0)
         for name, severity in zip(FINDINGS, severities, strict=True):
             mask = read_mask(phantom, row, name)
-            assert (mask is None) == (severity == 0)
-            if mask is not None and mask.any():
+            sign = read_sign(phantom, row, name)
+            assert (mask is None) == (sign is None) == (severity == 0)
+            if mask is not None:
+                assert mask.shape == sign.shape == (32, 32)
                 found = [float(value) for value in line[f"{name} box [x y w h]"].split()]
                 np.testing.assert_allclose(found, box(mask), atol=0.01)
                 boxed += 1
@@ -115,8 +120,8 @@ def test_the_bytes_are_those_of_every_other_machine(phantom):
     digest = hashlib.sha256()
     for name, content in contents(phantom).items():
         digest.update(name.encode() + b"\0" + content)
-    assert DRAWING == 3
-    assert digest.hexdigest() == "dd595a6845f3699dfacf712c5f720b2176f3dd7171bbb16393ecfd83d0e414f0"
+    assert DRAWING == 4
+    assert digest.hexdigest() == "0791aff5c1438be646fee7a8283fa5185bff250c4c3a722f2015ca8817d34230"
 
 
 def test_any_number_of_processes_writes_the_same_bytes(phantom, tmp_path):
@@ -124,7 +129,7 @@ def test_any_number_of_processes_writes_the_same_bytes(phantom, tmp_path):
     assert contents(again) == contents(phantom)
 
 
-def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(phantom, tmp_path, monkeypatch):
+def test_a_stopped_run_resumes_and_ends_with_the_same_bytes(phantom, tmp_path, monkeypatch):
     draw, drawn = blocks._Job.draw, []
 
     def stopped_once(job, block):
@@ -160,7 +165,7 @@ def test_another_phantom_is_not_overwritten(phantom):
 
 def test_a_folder_with_something_else_is_not_touched(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="already holds something that is not a phantom"):
+    with pytest.raises(FileExistsError, match="already contains something that is not a phantom"):
         generate(SPECIFICATION, tmp_path)
     assert contents(tmp_path) == {"notes.txt": b"mine"}
 
@@ -180,7 +185,7 @@ def test_an_unfinished_phantom_of_other_knobs_is_not_mixed_in(tmp_path):
 
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "phantom").mkdir()
-    small = PhantomSpecification(images=3, size=32)
+    small = PhantomSpecification(images=3, size=32, seed=1)
     folder = generate(small, tmp_path / "phantom", processes=1, progress=False)
     assert len(list((folder / "images").iterdir())) == 3
 
@@ -217,7 +222,35 @@ def test_the_command_writes_a_phantom(tmp_path, capsys):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     folder = tmp_path / "phantom"
-    options = ["--images", "3", "--size", "32", "--processes", "1", "--quiet"]
+    options = ["--images", "3", "--size", "32", "--seed", "1", "--processes", "1", "--quiet"]
     assert run(parser.parse_args([str(folder), *options])) == 0
     assert "PHANTOM: 3 images" in capsys.readouterr().out
     assert gzip.decompress((folder / "truth.csv.gz").read_bytes()).count(b"\n") == 4
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 5, 10, 20, 30])
+def test_a_small_phantom_is_readable_or_refused_before_it_is_drawn(images, tmp_path):
+    small = PhantomSpecification(images=images, size=32, box_share=0.01)
+    if not boxed(draw_plan(small)).any():
+        assert images <= 8
+        message = (
+            f"^a phantom of {images} images with seed 0 has no finding to box in its test list, "
+            "and without a box it cannot be read; ask for more images$"
+        )
+        with pytest.raises(ValueError, match=message):
+            generate(small, tmp_path / "phantom", processes=1, progress=False)
+        assert not list(tmp_path.iterdir())
+        return
+    data = nih.read(generate(small, tmp_path / "phantom", processes=1, progress=False))
+    assert len(data) == images
+    assert len(data.boxes) >= 1
+
+
+def test_masks_and_signs_are_those_of_the_drawing(phantom):
+    plan = draw_plan(SPECIFICATION)
+    row = int((plan.severities > 0).sum(axis=1).argmax())
+    radiograph = draw(blocks.visit_of(plan, row), SPECIFICATION)
+    assert len(radiograph.masks) > 1
+    for name, mask in radiograph.masks.items():
+        np.testing.assert_array_equal(read_mask(phantom, row, name), mask)
+        np.testing.assert_array_equal(read_sign(phantom, row, name), radiograph.signs[name])
