@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Where findings are marked in the test images: NIH's boxes, or the phantom's masks."""
-=======
 """Where findings are marked in test images: NIH's boxes, or what each changes in a phantom."""
->>>>>>> n-phantom
 
 import numpy as np
 import pandas as pd
@@ -18,15 +14,9 @@ from chestkd.phantom.masks import read_mask
 def all_regions(dataset: Dataset, split: Split, size: int) -> list[Region]:
     """Every marked finding of the test images, for maps of `size` x `size` pixels.
 
-<<<<<<< HEAD
-    On a phantom these are the masks of every finding that is really present, whatever the
-    labels say; on any other data set they are the boxes. Raises SplitError for any but the official
-    split, and ValueError, naming the image, for a box that lies outside it.
-=======
     On a phantom these are the masks of what every finding that is really present changes, whatever
     the labels say; on any other data set they are the boxes. Raises SplitError for any but the
     official split, and ValueError, naming the image, for a box that lies outside it.
->>>>>>> n-phantom
     """
     if split.name != "official":
         raise SplitError(
