@@ -34,7 +34,9 @@ images: str = ""  # one image name for each finding; "": by the rule
 methods: str = "guided-backpropagation, smoothgrad, smoothgrad-integrated-gradients"  # the columns
 size: int = 0  # side of the images that are explained, in pixels; 0: as trained
 samples: int = 16  # noisy copies of an image, for SmoothGrad
-steps: int = 16  # gradients on the path, for integrated gradients
+baseline: float = 127.5  # gray level that integrated gradients start from: mid-gray; 0 is black
+tolerance: float = 0.01  # completeness error at which such a map needs no more gradients
+most_steps: int = 256  # the most gradients that such a map takes, all noisy copies together
 sigma: float = 0.15  # deviation of the noise, as a share of the image's range of gray levels
 noise_seed: int = 0  # draws the noise
 memory: float = 2.0  # GiB for the activations of one batch
@@ -65,7 +67,14 @@ gallery = partial(
     explained,
     study.prepared.dataset,
     methods=names(methods, tuple(METHODS)),
-    settings=Settings(samples=samples, steps=steps, sigma=sigma, seed=noise_seed),
+    settings=Settings(
+        baseline=baseline,
+        tolerance=tolerance,
+        most_steps=most_steps,
+        samples=samples,
+        sigma=sigma,
+        seed=noise_seed,
+    ),
     memory=int(memory * 2**30),
     source=study.caption(runs=1),
 )

@@ -20,7 +20,7 @@
 #     papermill notebooks/saliency-trust.py build/saliency-trust.ipynb -p preset quick
 #
 # It trains nothing: it explains existing base runs. Under a minute on two cores with preset
-# `quick`. More images, samples and steps narrow the intervals and are parameters.
+# `quick`. More images and samples narrow the intervals and are parameters.
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # a file in workflow/presets, or a path that ends in .yaml
@@ -28,19 +28,24 @@ data: str = "phantom"  # "phantom", or the folder of a data set in NIH's layout
 allow_partial: bool = False  # go on with the images that are there
 network: str = "inception-v3"  # the paper's; the study's best network if it has no run of this one
 methods: str = "gradient, guided-backpropagation, smoothgrad, integrated-gradients, smoothgrad-integrated-gradients, cam"  # maps to measure
-samples: int = 5  # noisy copies of an image, for SmoothGrad
-steps: int = 5  # gradients on the path, for integrated gradients
+samples: int = 4  # noisy copies of an image, for SmoothGrad
+baseline: float = 127.5  # gray level that integrated gradients start from: mid-gray; 0 is black
+tolerance: float = 0.01  # completeness error at which such a map needs no more gradients
+most_steps: int = 64  # the most gradients that such a map takes, all noisy copies together
 sigma: float = 0.15  # deviation of the noise, as a share of the image's range of gray levels
-path_images: int = 4  # test images on which integrated gradients must add up
-most_steps: int = 64  # the most steps tried there
+path_images: int = 4  # test images on which integrated gradients of every network must add up
+path_steps: int = 128  # the most gradients that a map takes there
 random_images: int = 4  # test images whose maps are compared after randomizing weights
 random_stages: int = 4  # how many depths are randomized
-per_finding: int = 0  # marked regions of each finding in test images; 0 takes all
+per_finding: int = 25  # at most so many marked regions of each finding in test images; 0 takes all
 seed: int = 0  # draws the images, the random weights and the noise
 memory: float = 2.0  # GiB for the activations of one batch
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from IPython.display import Markdown, display
 
 from chestkd.data.splits import SplitError
@@ -50,7 +55,7 @@ from chestkd.findings import FINDINGS, readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import claim_11, html, saliency_trust
 from chestkd.pages.parameters import check_parameters, names
-from chestkd.saliency.methods import METHODS, Settings
+from chestkd.saliency.methods import METHODS, Settings, describe, explain
 from chestkd.study.explained_network import base_runs, explained_network, require_official
 from chestkd.study.study import open_study
 
@@ -58,7 +63,14 @@ check_parameters()
 study = open_study(preset, data, allow_partial=allow_partial)
 chosen_methods = names(methods, tuple(METHODS))
 titles = {name: METHODS[name].title for name in chosen_methods}
-settings = Settings(samples=samples, steps=steps, sigma=sigma, seed=seed)
+settings = Settings(
+    baseline=baseline,
+    tolerance=tolerance,
+    most_steps=most_steps,
+    samples=samples,
+    sigma=sigma,
+    seed=seed,
+)
 budget = int(memory * 2**30)
 explained = explained_network(study, network)
 source = study.caption(runs=1)
@@ -69,30 +81,37 @@ if explained.note:
 # ## Do integrated gradients add up?
 #
 # By construction the map of integrated gradients {cite}`sundararajan2017` sums to the difference
-# between the logit of the image and that of the baseline, a black radiograph. The integral is a
-# sum over steps (Gauss-Legendre), so the error says whether there were enough of them. It falls
-# slowly, because the gradient of a network of ReLUs jumps along the path. The images are the first
-# of the test part, the finding is the most common in it.
+# between the logit of the image and that of the baseline, mid-gray unless the parameter says
+# otherwise. The integral is a sum over trapezoids. The logit at the ends of each is known, and so is
+# its error: those with the largest errors are halved until the sum is right to the tolerance, or
+# the limit of gradients is reached. The error falls slowly, because the gradient of a network of
+# ReLUs jumps along the path. The images are the first of the test part, the finding is the most
+# common in it.
 
 # %% tags=["hide-input"]
 finding = FINDINGS[int(explained.labels.sum(axis=0).argmax())]
-ladder = [2**power for power in range(2, 10) if 2**power <= most_steps]
-errors = {}
+path_settings = replace(settings, most_steps=path_steps)
+sums = {}
 for name in base_runs(study):
     other = explained_network(study, name, again=explained)
-    errors[NETWORKS[name].title] = saliency_trust.completeness(
-        other.model, finding, other.images[other.rows[:path_images]], ladder, memory=budget
+    _, errors, steps = explain(
+        "integrated-gradients",
+        other.model,
+        finding,
+        other.images[other.rows[:path_images]],
+        path_settings,
+        memory=budget,
     )
-medians = {
-    title: table[table["steps"] == ladder[-1]]["error"].median() for title, table in errors.items()
-}
-html.figure(
-    saliency_trust.draw_completeness(errors, 0.01),
+    sums[NETWORKS[name].title] = pd.DataFrame({"error": errors, "steps": steps})
+together = pd.concat(sums)
+sums_formats = {"gradients": ".0f", "most gradients": ".0f", "error": ".1%", "largest error": ".1%"}
+html.table(
+    saliency_trust.completeness(sums, tolerance),
     name="completeness",
-    caption=f"Error of integrated gradients for {readable(finding)} on {path_images} test images.",
-    source=study.caption(runs=len(errors)),
-    alt="Error against steps. Median at the most steps: "
-    + "; ".join(f"{title} {error:.2%}" for title, error in medians.items()),
+    caption=f"Integrated gradients for {readable(finding)} on {path_images} test images. "
+    + describe(path_settings, together["error"], together["steps"]),
+    source=study.caption(runs=len(sums)),
+    formats=sums_formats,
 )
 
 # %% [markdown]
@@ -233,6 +252,24 @@ if scores:
 shown
 
 # %% [markdown]
+# Whether the integrated gradients above add up:
+
+# %% tags=["hide-input"]
+integration = ""
+if scores:
+    methods_together = pd.concat(scores[title] for title in titles.values())
+    integration = describe(settings, methods_together["error"], methods_together["steps"])
+    shown = html.table(
+        saliency_trust.completeness(scores, tolerance),
+        name="completeness-localized",
+        caption=f"Sums of the integrated gradients of {explained.title} at marked regions. "
+        + integration,
+        source=source,
+        formats=sums_formats,
+    )
+shown
+
+# %% [markdown]
 # A map is worth looking at where it beats both baselines: the same differences on the same
 # resamples of the patients.
 
@@ -288,7 +325,10 @@ claim_11.store(
         "regions": len(scores[ours]) if ours in scores else 0,
         "patients": int(scores[ours]["patient"].nunique()) if ours in scores else 0,
         "samples": samples,
-        "steps": steps,
+        "baseline": baseline,
+        "tolerance": tolerance,
+        "most_steps": most_steps,
+        "integration": integration,
         "sigma": sigma,
         "per_finding": per_finding,
         "seed": seed,

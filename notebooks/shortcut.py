@@ -34,7 +34,9 @@ severity: float = 0.5  # mean severity of the findings; subtle ones make the tub
 seed: int = 0  # draws patients, radiographs, weights and noise
 methods: str = "gradient, guided-backpropagation, integrated-gradients, smoothgrad-integrated-gradients, cam"  # maps to measure
 samples: int = 4  # noisy copies of an image, for SmoothGrad
-steps: int = 8  # gradients on the path, for integrated gradients
+baseline: float = 127.5  # gray level that integrated gradients start from: mid-gray; 0 is black
+tolerance: float = 0.01  # completeness error at which such a map needs no more gradients
+most_steps: int = 64  # the most gradients that such a map takes, all noisy copies together
 drawn_method: str = "smoothgrad-integrated-gradients"  # the map in the pictures
 shown: int = 3  # radiographs in each picture
 
@@ -51,13 +53,15 @@ from chestkd.pages import html, shortcut
 from chestkd.pages.parameters import check_parameters, names
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.saliency.methods import METHODS, Settings
+from chestkd.saliency.methods import METHODS, Settings, describe
 
 check_parameters()
 chosen_methods = names(methods, tuple(METHODS))
 if drawn_method not in chosen_methods:
     raise ValueError(f"drawn_method must be one of methods, received {drawn_method!r}")
-settings = Settings(samples=samples, steps=steps, seed=seed)
+settings = Settings(
+    baseline=baseline, tolerance=tolerance, most_steps=most_steps, samples=samples, seed=seed
+)
 specification = PhantomSpecification(
     images=40 * max(images, test_images),  # of which most are PA views or further visits
     size=size,
@@ -142,7 +146,8 @@ html.table(
     name="shortcut-evidence",
     caption=f"Evidence on the tube in {absent.sum()} radiographs without the finding, of networks "
     f"trained with and without tubes; the tube is {tube_evidence['area'].mean():.1%} of the area. 95 % "
-    "intervals over patients.",
+    "intervals over patients. "
+    + describe(settings, tube_evidence["error"], tube_evidence["steps"]),
     source=source,
 )
 

@@ -108,8 +108,8 @@ def origin(folder: Path) -> str:
         return ""
     return (
         f"{CLAIM} rests on maps of {noted['network']} (run {noted['run']}) on {noted['regions']} "
-        f"marked regions of {noted['patients']} patients: {noted['samples']} samples and "
-        f"{noted['steps']} steps."
+        f"marked regions of {noted['patients']} patients, {noted['samples']} noisy copies each. "
+        f"{noted['integration']}"
     )
 
 

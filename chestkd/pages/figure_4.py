@@ -6,7 +6,7 @@ from IPython.display import HTML
 
 from chestkd.data.dataset import Dataset
 from chestkd.findings import readable
-from chestkd.pages.map_panels import map_panel, radiograph_panel, switcher
+from chestkd.pages.map_panels import integration, map_panel, radiograph_panel, switcher
 from chestkd.saliency.methods import Settings
 from chestkd.study.explained_network import Explained
 
@@ -42,6 +42,5 @@ def gallery(
     ]
     if not panels:
         return HTML(f"<p>{note}</p>")
-    return switcher(
-        panels, name=name, caption=f"{caption} {note}".strip(), source=source, view="map"
-    )
+    caption = " ".join(filter(None, [caption, integration(panels, settings), note]))
+    return switcher(panels, name=name, caption=caption, source=source, view="map")

@@ -7,7 +7,7 @@ from IPython.display import HTML
 
 from chestkd.evaluation.localization import Region
 from chestkd.findings import readable
-from chestkd.pages.map_panels import map_panel, switcher
+from chestkd.pages.map_panels import integration, map_panel, switcher
 from chestkd.saliency.methods import METHODS, Settings
 from chestkd.study.explained_network import Explained, row_of
 from chestkd.study.study import Study
@@ -86,4 +86,5 @@ def gallery(
         for column in columns
     ]  # fmt: skip
     rows = [panels[start : start + 4] for start in range(0, len(panels), 4)]
-    return switcher(rows, name=name, caption=f"{caption} {note}".strip(), source=source)
+    caption = " ".join(filter(None, [caption, integration(rows, settings), note]))
+    return switcher(rows, name=name, caption=caption, source=source)

@@ -7,6 +7,7 @@ It is plain HTML and CSS without a script, so it works offline, in print and fro
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from chestkd.data.dataset import Dataset
 from chestkd.evaluation.localization import Region, evidence, score
 from chestkd.findings import decode, readable
 from chestkd.saliency.logit import DEFAULT_MEMORY
-from chestkd.saliency.methods import METHODS, Settings, compute
+from chestkd.saliency.methods import METHODS, Settings, describe, explain
 from chestkd.study.explained_network import Explained
 
 # The share of the pixels that may be brighter than the top of the color scale.
@@ -48,6 +49,9 @@ class Panel:
     boxes: np.ndarray | None = None
     #: (H, W) bool; its outline is drawn in every view.
     mask: np.ndarray | None = None
+    #: Completeness error and gradients of a map of integrated gradients (`methods.explain`).
+    error: float = math.nan
+    steps: float = math.nan
 
 
 def radiograph_panel(explained: Explained, dataset: Dataset, row: int, finding: str) -> Panel:
@@ -71,7 +75,9 @@ def map_panel(
 ) -> Panel:
     """A map of one image; with a region, its boxes and how well the map points at it."""
     image, method = explained.images[row], METHODS[method_name]
-    maps = compute(method_name, explained.model, finding, image[None], settings, memory=memory)
+    maps, (error,), (steps,) = explain(
+        method_name, explained.model, finding, image[None], settings, memory=memory
+    )
     sharp = evidence(maps, method.evidence, blur=0)[0]
     notes = [_predicted(explained, row, finding)]
     if np.ptp(sharp) == 0:
@@ -84,6 +90,8 @@ def map_panel(
         image=image,
         evidence=sharp,
         boxes=None if region is None else region.boxes,
+        error=error,
+        steps=steps,
     )
 
 
@@ -96,6 +104,12 @@ def _agreement(strength: np.ndarray, region: Region) -> list[str]:
     hit = {0.0: "outside the box", 1.0: "in the box"}.get(scores["pointing"], "partly in the box")
     inside, area = _percent(scores["energy"]), _percent(float(region.mask.mean()))
     return [f"maximum {hit}", f"{inside} of the evidence on {area} of the area"]
+
+
+def integration(rows: Sequence[Sequence[Panel]], settings: Settings) -> str:
+    """The sentence of `methods.describe` on all maps of a figure."""
+    panels = [panel for row in rows for panel in row]
+    return describe(settings, [panel.error for panel in panels], [panel.steps for panel in panels])
 
 
 def _percent(share: float) -> str:
@@ -179,12 +193,15 @@ def _panel(panel: Panel) -> str:
     )
     if panel.mask is not None:
         shapes += f'<path d="{outline(panel.mask)}"/>'
+    note = panel.note
+    if not math.isnan(panel.error):
+        note += f"\n{panel.steps:.0f} gradients, completeness error {panel.error:.1%}"
     alone = "" if panel.evidence is not None else " alone"
     return (
         f'<div class="panel"><div class="above">{_lines(panel.title)}</div>'
         f'<div class="stack{alone}" style="aspect-ratio:{width}/{height}">{pictures}'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{shapes}</svg></div>'
-        f'<div class="below">{_lines(panel.note)}</div></div>'
+        f'<div class="below">{_lines(note)}</div></div>'
     )
 
 

@@ -16,9 +16,8 @@ from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import MEASURES, OVERLAPS, Region, evidence
 from chestkd.evaluation.localization_tables import localization_difference
 from chestkd.saliency import randomization
-from chestkd.saliency.integrated_gradients import integrated_gradients
-from chestkd.saliency.logit import DEFAULT_MEMORY, Logit
-from chestkd.saliency.methods import METHODS, Settings, compute
+from chestkd.saliency.logit import DEFAULT_MEMORY
+from chestkd.saliency.methods import METHODS, Settings, compute, explain
 from chestkd.study.explained_network import Explained
 
 CENTER, RANDOM = "center", "random"
@@ -26,45 +25,28 @@ _COLORS = sns.color_palette("colorblind")
 _MARKERS = "os^DvPX*<"
 
 
-def completeness(
-    model: keras.Model,
-    finding: str,
-    images: np.ndarray,
-    steps: Sequence[int],
-    *,
-    baseline: float = 0.0,
-    memory: int = DEFAULT_MEMORY,
-) -> pd.DataFrame:
-    """How far integrated gradients are from adding up: columns steps, image, error.
+def completeness(maps: Mapping[str, pd.DataFrame], tolerance: float) -> pd.DataFrame:
+    """How well maps of integrated gradients add up, one row a title.
 
-    One row for each number of steps and image (N, H, W); `error` as in `Integrated`.
+    `maps` has the columns error and steps of `methods.explain`, a row for each map; titles whose
+    maps are not integrated are left out. Columns maps of, number, gradients and error (medians),
+    most gradients, largest error, and incomplete: how many errors are above `tolerance`.
     """
-    rows = []
-    for count in steps:
-        integrated = integrated_gradients(
-            Logit(model, finding, memory), images, baseline=baseline, steps=count, tolerance=None
+    rows = [
+        (
+            title,
+            len(table),
+            table["steps"].median(),
+            table["steps"].max(),
+            table["error"].median(),
+            table["error"].max(),
+            int((table["error"] > tolerance).sum()),
         )
-        rows += [(count, image, error) for image, error in enumerate(integrated.errors)]
-    return pd.DataFrame(rows, columns=["steps", "image", "error"])
-
-
-def draw_completeness(tables: Mapping[str, pd.DataFrame], tolerance: float) -> Figure:
-    """Error of integrated gradients by steps, a line a network: median, and the worst image."""
-    figure, axes = plt.subplots(figsize=(6, 3.4))
-    for color, marker, (title, table) in zip(_COLORS, _MARKERS, tables.items(), strict=False):
-        errors = table.groupby("steps")["error"]
-        axes.plot(errors.median(), color=color, marker=marker, ms=4, label=f"{title}, median")
-        axes.plot(errors.max(), color=color, ls=":", label=f"{title}, worst image")
-    most_steps = max(table["steps"].max() for table in tables.values())
-    axes.axhline(tolerance, color="gray", lw=0.8, ls="--")
-    axes.text(most_steps, tolerance, f"{tolerance:.0%} ", ha="right", va="bottom", fontsize=8)
-    axes.set(xscale="log", yscale="log", xlabel="steps on the path")
-    axes.set_ylabel("error, as a share of\nthe difference of logits")
-    axes.set_xscale("log", base=2)
-    axes.legend(frameon=False, fontsize=8)
-    sns.despine(figure)
-    figure.tight_layout()
-    return figure
+        for title, table in maps.items()
+        if "error" in table and table["error"].notna().any()
+    ]
+    columns = ["maps of", "number", "gradients", "most gradients", "error", "largest error"]
+    return pd.DataFrame(rows, columns=[*columns, "incomplete"])
 
 
 def randomized(
@@ -149,7 +131,10 @@ def localized(
     memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Title to scores (`localization.score_maps`): each method, then the two baselines."""
+    """Title to scores (`localization.score_maps`): each method, then the two baselines.
+
+    Scores of methods have the columns error and steps of `methods.explain`, too.
+    """
     if not regions:
         raise ValueError("no marked regions to point at")
     by_finding: dict[str, list[int]] = {}
@@ -159,12 +144,16 @@ def localized(
     for name in methods:
         method = METHODS[name]
         maps = np.empty((len(regions), explained.size, explained.size), np.float32)
+        errors, steps = np.empty(len(regions)), np.empty(len(regions))
         for finding, chosen in tqdm.tqdm(
             by_finding.items(), desc=method.title, disable=not progress
         ):
             images = explained.images[[regions[index].row for index in chosen]]
-            maps[chosen] = compute(name, explained.model, finding, images, settings, memory=memory)
-        scores[method.title] = localization.score_maps(maps, method.evidence, regions)
+            maps[chosen], errors[chosen], steps[chosen] = explain(
+                name, explained.model, finding, images, settings, memory=memory
+            )
+        frame = localization.score_maps(maps, method.evidence, regions)
+        scores[method.title] = frame.assign(error=errors, steps=steps)
     scores[CENTER] = localization.score_center(regions)
     scores[RANDOM] = localization.score_random(regions, generator)
     return scores

@@ -19,10 +19,10 @@ from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import energy, evidence, pointing
 from chestkd.findings import FINDINGS, finding_index
 from chestkd.networks import build
-from chestkd.pages.map_panels import Panel, switcher
+from chestkd.pages.map_panels import Panel, integration, switcher
 from chestkd.phantom.planted_tube import Radiographs
 from chestkd.saliency.logit import DEFAULT_MEMORY
-from chestkd.saliency.methods import METHODS, Settings, compute
+from chestkd.saliency.methods import METHODS, Settings, explain
 from chestkd.training.batches import EpochBatches, predict_logits
 
 _RATE, _BATCH = 1e-3, 16
@@ -115,14 +115,15 @@ def tube_evidence(
     """How much of the evidence lies on the tube: one row a network, method and image.
 
     Columns ``network``, ``method`` (its title), ``image``, ``patient``, ``share`` (of the
-    evidence), ``hit`` (its maximum lies there), ``area`` (the tube's share of the image), from
-    images (N, H, W) and masks (N, H, W). The maps are not blurred: the tube is a few pixels wide.
+    evidence), ``hit`` (its maximum lies there), ``area`` (the tube's share of the image), ``error``
+    and ``steps`` (as `methods.explain` returns them), from images (N, H, W) and masks (N, H, W).
+    The maps are not blurred: the tube is a few pixels wide.
     """
     tables = []
     pairs = [(title, name) for title in models for name in methods]
     for title, name in tqdm.tqdm(pairs, desc="maps", disable=not progress):
         method = METHODS[name]
-        maps = compute(name, models[title], finding, images, settings, memory=memory)
+        maps, errors, steps = explain(name, models[title], finding, images, settings, memory=memory)
         strength = evidence(maps, method.evidence, blur=0)
         columns = {
             "network": title,
@@ -132,6 +133,8 @@ def tube_evidence(
             "share": [energy(*pair) for pair in zip(strength, masks, strict=True)],
             "hit": [pointing(*pair) for pair in zip(strength, masks, strict=True)],
             "area": masks.mean(axis=(1, 2)),
+            "error": errors,
+            "steps": steps,
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
@@ -177,15 +180,17 @@ def gallery(
     finding: str,
     method_name: str,
     settings: Settings,
+    *,
+    caption: str,
     **labels: str,
 ) -> HTML:
     """A row for each radiograph: itself, and one map a network.
 
-    `labels` are the name, caption and source of the `switcher`.
+    `labels` are the name and source of the `switcher`.
     """
-    return switcher(
-        [panels(models, test, int(row), finding, method_name, settings) for row in rows], **labels
-    )
+    shown = [panels(models, test, int(row), finding, method_name, settings) for row in rows]
+    caption = " ".join(filter(None, [caption, integration(shown, settings)]))
+    return switcher(shown, caption=caption, **labels)
 
 
 def panels(
@@ -201,7 +206,7 @@ def panels(
     method = METHODS[method_name]
     pictures = [Panel(f"patient {test.patients[row]}\nradiograph", "", image, mask=mask)]
     for title, model in models.items():
-        maps = compute(method_name, model, finding, image[None], settings)
+        maps, (error,), (steps,) = explain(method_name, model, finding, image[None], settings)
         strength = evidence(maps, method.evidence, blur=0)[0]
         with_tube, without = (
             1 / (1 + np.exp(-float(logits(model, pixels[row : row + 1], finding)[0])))
@@ -211,7 +216,8 @@ def panels(
             f"predicted {with_tube:.2f}, without the tube {without:.2f}\n"
             f"{energy(strength, mask):.1%} of the evidence on {mask.mean():.1%} of the area"
         )
-        pictures.append(Panel(f"{method.title}\ntrained {title}", note, image, strength, mask=mask))
+        heading = f"{method.title}\ntrained {title}"
+        pictures.append(Panel(heading, note, image, strength, mask=mask, error=error, steps=steps))
     return pictures
 
 

@@ -17,7 +17,7 @@ path, so that integrated gradients differ by up to 1 % of theirs. With
 `Settings(precision="float64")` both decide alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +30,13 @@ from chestkd.saliency.copies import double_precision
 from chestkd.saliency.grad_cam import grad_cam, grad_cam_plus_plus, score_cam
 from chestkd.saliency.gradient import gradient
 from chestkd.saliency.guided_backpropagation import guided_backpropagation
-from chestkd.saliency.integrated_gradients import integrate
+from chestkd.saliency.integrated_gradients import (
+    MID_GRAY,
+    MOST_STEPS,
+    TOLERANCE,
+    Integrated,
+    integrated_gradients,
+)
 from chestkd.saliency.logit import DEFAULT_MEMORY, Logit
 from chestkd.saliency.smoothgrad import smoothgrad, smoothgrad_integrated_gradients
 
@@ -40,9 +46,11 @@ class Settings:
     """Everything but model, finding and images that changes a map."""
 
     #: Gray level that integrated gradients start from; 0 is a black radiograph.
-    baseline: float = 0.0
-    #: Gradients on the path from the baseline.
-    steps: int = 25
+    baseline: float = MID_GRAY
+    #: Completeness error at which a map of integrated gradients is good enough.
+    tolerance: float = TOLERANCE
+    #: Gradients that go into such a map at most, all noisy copies together.
+    most_steps: int = MOST_STEPS
     #: Noisy copies of an image.
     samples: int = 25
     #: Standard deviation of the noise, as a share of the image's range of gray levels.
@@ -62,8 +70,8 @@ class Method:
     """A map as tables and figures name it."""
 
     title: str
-    #: Images (N, H, W) to maps (N, H, W) float32.
-    maps: Callable[[Logit, np.ndarray, Settings], np.ndarray]
+    #: Images (N, H, W) to maps (N, H, W) float32, with a record of the steps if it integrates.
+    explain: Callable[[Logit, np.ndarray, Settings], np.ndarray | Integrated]
     #: What in a signed map counts as evidence of the finding (`localization.evidence`): "absolute",
     #: because the gradient at a bright lesion may have either sign; "relative" for CAM, where the
     #: bias of the finding offsets any added constant, so that the map of a rare finding may be
@@ -88,11 +96,62 @@ def compute(
     Raises ValueError, listing the names, for any other name.
     """
     settings = settings or Settings()
-    maps = method(name).maps
+    return explain(name, model, finding, images, settings, memory=memory, progress=progress)[0]
+
+
+def explain(
+    name: str,
+    model: keras.Model,
+    finding: str,
+    images: np.ndarray,
+    settings: Settings,
+    *,
+    memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The maps of `compute`, and their `errors` and `steps` (N,) as in `Integrated`.
+
+    Errors and steps are NaN for methods that do not integrate.
+    """
+    function = method(name).explain
     if settings.precision == "float32":
-        return maps(Logit(model, finding, memory, progress), images, settings)
-    with double_precision(model) as double:
-        return maps(Logit(double, finding, memory, progress), images, settings)
+        found = function(Logit(model, finding, memory, progress), images, settings)
+    else:
+        with double_precision(model) as double:
+            found = function(Logit(double, finding, memory, progress), images, settings)
+    if isinstance(found, Integrated):
+        return found.maps, found.errors, found.steps
+    nothing = np.full(len(found), np.nan)
+    return found, nothing, nothing
+
+
+def describe(settings: Settings, errors: Sequence[float], steps: Sequence[float]) -> str:
+    """A sentence for a figure's caption on how its maps were integrated; "" if none were.
+
+    `errors` and `steps` are (N,), as `explain` returns them, for all maps of the figure.
+    """
+    both = np.array([errors, steps], float)
+    error, taken = both[:, ~np.isnan(both[0])]
+    if not len(error):
+        return ""
+    level = {0.0: "black", MID_GRAY: "mid-gray", 255.0: "white"}.get(float(settings.baseline))
+    baseline = f"gray level {settings.baseline:g}" + (f" ({level})" if level else "")
+    text = (
+        f"Integrated gradients start from {baseline} and take {_range(taken)} gradients a map; "
+        f"completeness error: median {np.median(error):.1%}, largest {error.max():.1%}"
+    )
+    incomplete = int((error > settings.tolerance).sum())
+    if incomplete:
+        text += (
+            f"; {incomplete} of {len(error)} maps reach the limit of {settings.most_steps} "
+            f"gradients above {settings.tolerance:.1%}"
+        )
+    return text + "."
+
+
+def _range(steps: np.ndarray) -> str:
+    low, high = steps.min(), steps.max()
+    return f"{low:.0f}" + (f" to {high:.0f} (median {np.median(steps):.0f})" if low < high else "")
 
 
 def method(name: str) -> Method:
@@ -109,18 +168,20 @@ def _plain(
     return lambda logit, images, settings: function(logit, images)
 
 
-def _integrated(logit: Logit, images: np.ndarray, settings: Settings) -> np.ndarray:
-    return integrate(logit, logit.check(images), settings.baseline, settings.steps)
+def _integrated(logit: Logit, images: np.ndarray, settings: Settings) -> Integrated:
+    return integrated_gradients(logit, images, **_path(settings))
 
 
 def _smoothgrad(logit: Logit, images: np.ndarray, settings: Settings) -> np.ndarray:
     return smoothgrad(logit, images, **_noise(settings))
 
 
-def _smoothgrad_integrated(logit: Logit, images: np.ndarray, settings: Settings) -> np.ndarray:
-    return smoothgrad_integrated_gradients(
-        logit, images, baseline=settings.baseline, steps=settings.steps, **_noise(settings)
-    )
+def _smoothgrad_integrated(logit: Logit, images: np.ndarray, settings: Settings) -> Integrated:
+    return smoothgrad_integrated_gradients(logit, images, **_path(settings), **_noise(settings))
+
+
+def _path(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ("baseline", "tolerance", "most_steps")}
 
 
 def _noise(settings: Settings) -> dict[str, Any]:

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import tqdm
 
 from chestkd.saliency.gradient import gradient
-from chestkd.saliency.integrated_gradients import integrate
+from chestkd.saliency.integrated_gradients import (
+    MID_GRAY,
+    MOST_STEPS,
+    TOLERANCE,
+    Integrated,
+    concatenate,
+    integrate,
+    together,
+)
 from chestkd.saliency.logit import Logit, add_groups
 
 
@@ -32,15 +39,12 @@ def smoothgrad(
     Returns (N, H, W) float32 in the unit of `base`.
     """
     images = logit.check(images)
-    if samples < 1 or not 0 <= sigma < np.inf:
-        raise ValueError(f"need samples >= 1 and sigma >= 0, received {samples} and {sigma}")
     quiet = replace(logit, progress=False)
     total = np.zeros(images.shape)
-    count = len(images) * samples
-    with tqdm.tqdm(total=count, desc="noisy images", disable=not logit.progress) as bar:
+    with tqdm.tqdm(total=len(images), desc="noisy images", disable=not logit.progress) as bar:
         for numbers, noisy in _noisy(images, samples, sigma, generator, logit.batch_size):
             add_groups(total, numbers, base(quiet, noisy))
-            bar.update(len(numbers))
+            bar.update(len(numbers) / samples)
     return (total / samples).astype(np.float32)
 
 
@@ -49,24 +53,34 @@ def smoothgrad_integrated_gradients(
     images: np.ndarray,
     *,
     generator: np.random.Generator,
-    baseline: float | np.ndarray = 0.0,
-    steps: int = 25,
+    baseline: float | np.ndarray = MID_GRAY,
+    tolerance: float = TOLERANCE,
+    most_steps: int = MOST_STEPS,
     samples: int = 25,
     sigma: float = 0.15,
-) -> np.ndarray:
-    """SmoothGrad of integrated gradients, the map that the paper prefers: (N, H, W), logits.
+) -> Integrated:
+    """SmoothGrad of integrated gradients, the map that the paper prefers, in logits.
 
-    Each noisy copy is integrated from `baseline` in `steps` steps, so a map takes
-    `samples` x `steps` gradients.
+    The noise is that of `smoothgrad`. `tolerance` and `most_steps` apply to the average map of all
+    copies of an image and its completeness error, as errors of single copies cancel in part.
     """
-    base = partial(integrate, baseline=baseline, steps=steps)
-    return smoothgrad(logit, images, generator=generator, base=base, samples=samples, sigma=sigma)
+    images = logit.check(images)
+    size = samples * max(1, together(logit) // max(samples, 1))
+    parts = []
+    with tqdm.tqdm(total=len(images), desc="noisy images", disable=not logit.progress) as bar:
+        for _, noisy in _noisy(images, samples, sigma, generator, size):
+            copies = noisy.reshape(-1, samples, *images.shape[1:])
+            parts.append(integrate(logit, copies, baseline, tolerance, most_steps))
+            bar.update(len(copies))
+    return concatenate(parts)
 
 
 def _noisy(
     images: np.ndarray, samples: int, sigma: float, generator: np.random.Generator, size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Numbers of images (B,) and noisy copies of them (B, H, W), at most `size` at a time."""
+    if samples < 1 or not 0 <= sigma < np.inf:
+        raise ValueError(f"need samples >= 1 and sigma >= 0, received {samples} and {sigma}")
     streams = generator.spawn(len(images))
     deviations = sigma * np.ptp(images, axis=(1, 2))
     copies = np.repeat(np.arange(len(images)), samples)

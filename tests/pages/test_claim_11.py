@@ -20,7 +20,13 @@ from chestkd.study.presets import load
 from chestkd.study.table_cells import cells
 
 OURS, CAM = "smoothgrad-integrated-gradients", "cam"
-DETAILS = {"network": "MobileNet-v1", "regions": 4, "patients": 3, "samples": 2, "steps": 5}
+DETAILS = {
+    "network": "MobileNet-v1",
+    "regions": 4,
+    "patients": 3,
+    "samples": 2,
+    "integration": "Integrated gradients add up.",
+}
 
 
 def scored(hits: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -89,7 +95,7 @@ def test_what_is_stored_is_read_for_the_same_runs_only(tmp_path: Path, effects):
     pd.testing.assert_frame_equal(found, effects)
     assert claim_11.origin(tmp_path) == (
         "C11 rests on maps of MobileNet-v1 (run base-resnet-32-seed0-1) on 4 marked regions of 3 "
-        "patients: 2 samples and 5 steps."
+        "patients, 2 noisy copies each. Integrated gradients add up."
     )
     record = json.loads((tmp_path / "localization-effects.json").read_text())
     assert record["claim"] == "C11"

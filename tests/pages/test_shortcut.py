@@ -13,7 +13,7 @@ from chestkd.pages import shortcut
 from chestkd.pages.map_panels import Panel
 from chestkd.phantom import planted_tube
 from chestkd.phantom.specification import PhantomSpecification
-from chestkd.saliency.methods import Settings
+from chestkd.saliency.methods import Settings, explain
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 FINDING = "Effusion"
@@ -131,16 +131,38 @@ def test_panels_show_the_tube_and_say_what_it_does():
     assert mapped.title == "Gradient\ntrained one"
     assert "without the tube" in mapped.note
     assert "of the evidence on" in mapped.note
+    assert np.isnan(mapped.error)
+    settings = Settings(most_steps=8)
+    _, mapped = shortcut.panels(models, test, 2, FINDING, "integrated-gradients", settings)
+    _, (error,), _ = explain(
+        "integrated-gradients", models["one"], FINDING, test.tubed[2:3], settings
+    )
+    assert (mapped.error, mapped.steps) == (error, 8)
+
+
+def test_evidence_on_the_tube_comes_with_the_error_of_each_map():
+    test, settings = few(), Settings(most_steps=8)
+    model = build.build_network("resnet-32", 32, seed=0)
+    methods = ["gradient", "integrated-gradients"]
+    found = shortcut.tube_evidence(
+        {"one": model}, test.tubed, test.masks, test.patients, FINDING, methods, settings
+    ).set_index("method")
+    _, errors, steps = explain("integrated-gradients", model, FINDING, test.tubed, settings)
+    assert found.loc["Gradient", ["error", "steps"]].isna().all(axis=None)
+    np.testing.assert_array_equal(found.loc["Integrated gradients", "error"], errors)
+    np.testing.assert_array_equal(found.loc["Integrated gradients", "steps"], steps)
 
 
 def test_a_gallery_has_a_row_for_each_radiograph(monkeypatch):
-    mapped = Panel("one", "", few().tubed[0])
+    mapped = Panel("one", "", few().tubed[0], error=0.02, steps=9)
     monkeypatch.setattr(shortcut, "panels", lambda models, test, row, *options: [mapped] * 3)
     text = shortcut.gallery(
         {}, few(), [4, 2], FINDING, "cam", Settings(), name="f", caption="", source=""
     ).data
     assert text.count('<div class="panels"') == 2
     assert text.count('<div class="panel">') == 6
+    assert text.count("9 gradients, completeness error 2.0%</div>") == 6
+    assert "start from gray level 127.5 (mid-gray) and take 9 gradients a map" in text
 
 
 def test_training_touches_the_finding_alone_and_repeats():
@@ -185,7 +207,7 @@ def test_maps_light_up_the_planted_tube():
         test.patients[absent],
         FINDING,
         ["gradient", "integrated-gradients", "smoothgrad-integrated-gradients"],
-        Settings(samples=4, steps=8),
+        Settings(samples=4, most_steps=64),
     )
     means = found.groupby(["network", "method"])[["share", "area", "hit"]].mean()
     times = means["share"] / means["area"]

@@ -26,7 +26,7 @@ MANY_PASSES = {
     "smoothgrad": 3,
     "smoothgrad-integrated-gradients": 3,
 }
-SETTINGS = Settings(steps=24, samples=6, seed=3)
+SETTINGS = Settings(most_steps=24, samples=6, seed=3)
 DOUBLE = dataclasses.replace(SETTINGS, precision="float64")
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import layout
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from chestkd import workspace
@@ -14,7 +15,7 @@ from chestkd.evaluation.localization_tables import localization_table
 from chestkd.pages import figure_4, figure_5, map_panels, saliency_trust
 from chestkd.saliency.gradient import gradient
 from chestkd.saliency.logit import Logit
-from chestkd.saliency.methods import METHODS, Settings
+from chestkd.saliency.methods import METHODS, Settings, describe, explain
 from chestkd.study import explained_network
 from chestkd.study.study import Study, open_study
 
@@ -144,7 +145,8 @@ def test_panels_say_what_they_show(study, explained):
 
 def test_a_panel_without_evidence_says_so(study, explained, monkeypatch):
     nothing = np.zeros((1, explained.size, explained.size), np.float32)
-    monkeypatch.setattr(map_panels, "compute", lambda *given, **options: nothing)
+    nan = np.array([np.nan])
+    monkeypatch.setattr(map_panels, "explain", lambda *given, **options: (nothing, nan, nan))
     row = int(explained.rows[0])
     for name in ("gradient", "cam"):
         panel = map_panels.map_panel(explained, row, "Mass", name, Settings())
@@ -161,6 +163,20 @@ def test_galleries_show_what_is_there_and_name_what_is_missing(study, explained)
     ).data
     assert text.count('<div class="panel">') == 3
     assert "Maps. No such test image: Pleural thickening." in text
+    integrated = ["gradient", "integrated-gradients"]
+    for baseline, words in ((127.5, "gray level 127.5 (mid-gray)"), (0.0, "gray level 0 (black)")):
+        settings = Settings(baseline=baseline, most_steps=16)
+        _, (error,), _ = explain(
+            "integrated-gradients", explained.model, "Mass", explained.images[[row]], settings
+        )
+        text = figure_4.gallery(
+            explained, study.prepared.dataset, rows, integrated, settings, **options
+        ).data
+        sentence = describe(settings, [error], [16])
+        assert f"Maps. {sentence} No such test image: Pleural thickening." in text
+        assert f"start from {words}" in sentence
+        assert text.count(f"16 gradients, completeness error {error:.1%}</div>") == 1
+    settings = Settings()
     nothing = figure_4.gallery(
         explained, study.prepared.dataset, {"Mass": None}, ["cam"], settings, **options
     )
@@ -187,6 +203,12 @@ def test_galleries_show_what_is_there_and_name_what_is_missing(study, explained)
     assert text.count('<div class="panel">') == 6
     assert text.count('<div class="panels"') == 2
     assert "Maps. No marked test image: Another finding." in text
+    columns = columns[0], figure_5.Column(explained, "integrated-gradients")
+    text = figure_5.gallery(
+        chosen[:1], findings[:1], columns, Settings(most_steps=16), **options
+    ).data
+    assert "Maps. Integrated gradients start from gray level 127.5 (mid-gray) and take 16 " in text
+    assert "16 gradients, completeness error " in text
     empty = figure_5.gallery([], ["Mass"], columns, settings, **options)
     assert empty.data == "<p>No marked test image: Mass.</p>"
 
@@ -202,11 +224,19 @@ def test_regions_by_the_names_of_their_images(study, explained):
 
 def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     images = explained.images[explained.rows[:3]]
-    settings = Settings(samples=2, steps=3)
-    errors = saliency_trust.completeness(explained.model, "Mass", images, [2, 32])
-    assert len(errors) == 6
-    medians = errors.groupby("steps")["error"].median()
-    assert medians[32] < medians[2]
+    settings = Settings(samples=2, most_steps=8)
+    sums = {}
+    for limit in (2, 32):
+        chosen = Settings(tolerance=0.0, most_steps=limit)
+        _, errors, steps = explain("integrated-gradients", explained.model, "Mass", images, chosen)
+        sums[f"{limit} steps"] = pd.DataFrame({"error": errors, "steps": steps})
+    summary = saliency_trust.completeness(sums, 0.0).set_index("maps of")
+    assert summary.index.tolist() == ["2 steps", "32 steps"]
+    assert summary.loc["32 steps", "error"] < summary.loc["2 steps", "error"]
+    assert summary["most gradients"].tolist() == [2, 32]
+    assert summary["incomplete"].tolist() == [3, 3]
+    assert summary.loc["2 steps", "largest error"] == sums["2 steps"]["error"].max()
+    assert (saliency_trust.completeness(sums, np.inf)["incomplete"] == 0).all()
     table = saliency_trust.randomized(
         explained.model,
         "Mass",
@@ -225,6 +255,13 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     scores = saliency_trust.localized(
         explained, marked, ["gradient", "cam"], settings, generator=np.random.default_rng(0)
     )
+    assert not len(saliency_trust.completeness(scores, 0.01))
+    integrated = saliency_trust.localized(
+        explained, marked, ["integrated-gradients"], settings, generator=np.random.default_rng(0)
+    )
+    (row,) = saliency_trust.completeness(integrated, 0.01).to_dict("records")
+    assert row["maps of"] == "Integrated gradients"
+    assert (row["number"], row["most gradients"]) == (len(marked), 8)
     assert list(scores) == ["Gradient", "CAM", "center", "random"]
     # Grouped by finding, yet in the order of the regions.
     logit = Logit(explained.model, marked[1].finding)
@@ -243,7 +280,6 @@ def test_what_the_page_on_trust_computes(study, explained, monkeypatch):
     by_finding = difference.groupby(scores["CAM"]["finding"], observed=True).mean().mean()
     assert beaten["over center"][3].startswith(f"{by_finding:+.2f} (")
     for figure in (
-        saliency_trust.draw_completeness({"ResNet-32": errors}, 0.01),
         saliency_trust.draw_randomized(table, {"gradient": "Gradient", "cam": "CAM"}),
         saliency_trust.draw_localization(summary, ("pointing", "energy")),
     ):
