@@ -54,7 +54,7 @@ from chestkd.findings import BOXED_FINDINGS
 from chestkd.pages import figure_5
 from chestkd.pages.parameters import check_parameters, images_by_finding, names
 from chestkd.saliency.methods import METHODS, Settings
-from chestkd.study.explained_network import explained_network
+from chestkd.study.explained_network import explained_network, require_official
 from chestkd.study.study import open_study
 
 check_parameters()
@@ -68,8 +68,8 @@ columns = figure_5.Column(cam_explained, cam_method), figure_5.Column(explained,
 for note in dict.fromkeys((cam_explained.note, explained.note)):
     display(Markdown(note))
 try:
-    explained_network.require_official(explained.run, study.split)
-    explained_network.require_official(cam_explained.run, study.split)
+    require_official(explained.run, study.split)
+    require_official(cam_explained.run, study.split)
     marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
 except SplitError as error:
     marked = []

@@ -51,7 +51,7 @@ from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import claim_11, html, saliency_trust
 from chestkd.pages.parameters import check_parameters, names
 from chestkd.saliency.methods import METHODS, Settings
-from chestkd.study.explained_network import base_runs, explained_network
+from chestkd.study.explained_network import base_runs, explained_network, require_official
 from chestkd.study.study import open_study
 
 check_parameters()
@@ -162,7 +162,7 @@ html.table(
 # %% tags=["hide-input"]
 scores = {}
 try:
-    explained_network.require_official(explained.run, study.split)
+    require_official(explained.run, study.split)
     marked = marked_regions.all_regions(study.prepared.dataset, study.split, explained.size)
     chosen = marked_regions.choose(marked, per_finding or None, seed)
     if chosen:
