@@ -35,9 +35,9 @@ class Speed(NamedTuple):
     """How fast a network trains here."""
 
     images_per_second: float
-    # How much longer the first epoch takes: building and compiling the graph.
+    #: How much longer the first epoch takes: building and compiling the graph.
     startup_seconds: float
-    # Where the numbers come from.
+    #: Where the numbers come from.
     basis: str
 
 

@@ -11,6 +11,8 @@ from chestkd.pages import edition
 
 BOOK = REPOSITORY / "book"
 NOTEBOOKS = sorted((BOOK / "notebooks").rglob("*.ipynb"))
+# Directives, options and roles of MyST, as they would stand in the text if they were not read.
+MARKUP = re.compile(r":::|:(?:class|name|doc):|\{(?:doc|term|cite|eq|numref)\}")
 RENEW = "renew the edition with `make edition` and commit book/notebooks"
 
 
@@ -54,3 +56,15 @@ def test_jupyter_book_builds_the_edition_offline(tmp_path):
         text = page.read_text(encoding="utf-8")
         assert 'src="http' not in text, page
         assert page.stat().st_size < 3_000_000, page
+        assert unread_markup(text) == [], page
+
+
+def unread_markup(page: str) -> list[str]:
+    """Markup that a reader of the HTML would see, outside listings."""
+    shown = re.sub(r"<(script|style|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return MARKUP.findall(re.sub(r"<[^>]*>", " ", shown))
+
+
+def test_markup_that_was_not_read_is_recognized():
+    assert unread_markup("<p>Which? :class: tip. {doc}`a` :::</p>") == [":class:", "{doc}", ":::"]
+    assert unread_markup("<pre>:::{tip}</pre><p class='x'>read <code>:x:</code></p>") == []
