@@ -20,7 +20,7 @@ import pandas as pd
 
 from chestkd import workspace
 from chestkd.data.splits import Split
-from chestkd.evaluation import auc
+from chestkd.evaluation import auc, resamples
 from chestkd.networks.architectures import NETWORKS
 from chestkd.study import presets
 from chestkd.study.planned_runs import PlannedRun
@@ -94,11 +94,11 @@ def main() -> None:
 def _together(differences: list[tuple]) -> dict[str, float]:
     """The mean over seeds, patients of all seeds drawn together."""
     everyone = np.unique(np.concatenate([patients for _, patients, _ in differences]))
-    counts = auc.Resamples.draw(everyone, 1000).counts
+    counts = resamples.Resamples.draw(everyone, 1000).counts
     areas: dict[str, list[float]] = {PATIENT_WISE: [], IMAGE_WISE: []}
     samples = []
     for labels, patients, logits in differences:
-        drawn = auc.Resamples(counts, np.searchsorted(everyone, patients))
+        drawn = resamples.Resamples(counts, np.searchsorted(everyone, patients))
         resampled = {name: drawn.auc_scores(labels, each) for name, each in logits.items()}
         samples.append(np.nanmean(resampled[IMAGE_WISE] - resampled[PATIENT_WISE], axis=1))
         for name, each in logits.items():

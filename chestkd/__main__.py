@@ -112,12 +112,16 @@ def _train(arguments: argparse.Namespace) -> None:
     from chestkd.workspace import duration
 
     study = _study(arguments)
-    count, start = len(study.planned()) + len(study.pretrained), time.monotonic()
-    for number, (planned, run) in enumerate(study.make_all(), 1):
+    start = time.monotonic()
+    # What networks start from comes before all others.
+    parts = [part for part in (study.pretraining, study) if part is not None]
+    todo = [(part, planned) for part in parts for planned in part.planned()]
+    for number, (part, planned) in enumerate(todo, 1):
+        run = part.make(part.specification(planned))
         auc = run.record["validation_auc"]
         result = "diverged" if auc is None else f"validation AUC {auc:.4f}"
         spent = duration(time.monotonic() - start)
-        print(f"{number} of {count} runs, {spent}: {planned.title}: {result}", flush=True)
+        print(f"{number} of {len(todo)} runs, {spent}: {planned.title}: {result}", flush=True)
 
 
 def _add_assemble(commands: argparse._SubParsersAction) -> None:

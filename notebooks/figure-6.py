@@ -40,7 +40,7 @@ from IPython.display import Markdown
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import figure_6, html
 from chestkd.pages.parameters import check_parameters
-from chestkd.pages.run import learning_curves
+from chestkd.pages.run_figures import learning_curves
 from chestkd.study.study import open_study
 
 check_parameters()

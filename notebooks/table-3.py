@@ -33,7 +33,7 @@ allow_partial: bool = False  # go on with the images that are there and can be d
 from chestkd.evaluation.auc import MEAN
 from chestkd.pages import html, table_3
 from chestkd.pages.parameters import check_parameters
-from chestkd.pages.run import auc_intervals
+from chestkd.pages.run_figures import auc_intervals
 from chestkd.paper import published
 from chestkd.study.study import open_study
 

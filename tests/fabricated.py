@@ -35,6 +35,7 @@ class Fabricated:
         self.preset, self.folder, self.store = preset, folder, Store(folder / "runs")
         self.labels, self.patients = labels_and_patients()
         self.dataset = SimpleNamespace(name="PHANTOM")
+        self.pretrained: dict[str, PlannedRun] = {}
 
     def tested_on(self, split: str = "") -> str:
         return f"test patients of the {split or self.preset.split} split"

@@ -1,22 +1,23 @@
 """Exact areas under the ROC curve, with intervals from a bootstrap over patients.
 
-Images of one patient resemble each other, so a resample draws whole patients: every image
-of a patient counts as often as the patient was drawn. A resample is thus a vector of integer
-weights, and its AUC is the weighted Mann-Whitney statistic, ties counted one half. Two models
-are compared on the same resamples. One that draws no image with a finding, or none without it,
-leaves the finding's AUC undefined; what a mean is then is said at `intervals.mean`.
+How patients are drawn is said at `chestkd.evaluation.resamples`. Two models are compared on the
+same resamples.
 """
 
-import functools
-import hashlib
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from chestkd.evaluation.intervals import Estimate, Measured, effective_patients, mean
+from chestkd.evaluation.intervals import Estimate, Measured, mean
+from chestkd.evaluation.resamples import (
+    Resamples,
+    check_pair,
+    defined_findings,
+    percent,
+    remembered,
+)
 from chestkd.findings import FINDINGS
 
 MEAN = "Mean"
@@ -28,37 +29,15 @@ FEW_EXPLAINED = (
     "interval: measured for AUCs, such 95 % intervals cover the true value in 83 to 96 % of cases "
     "at an AUC of .75, and in 85 % on average at .9."
 )
-_BLOCK_ELEMENTS = 100_000  # resamples x images at once, so that they stay in the cache
-_REMEMBERED = 500
 
 
-def _remembered(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """A function of arrays that keeps its last results: tables ask for the same AUCs again."""
-    results: dict[bytes, np.ndarray] = {}
-
-    @functools.wraps(function)
-    def remembering(*arguments: np.ndarray | int) -> np.ndarray:
-        digest = hashlib.sha256()
-        for array in map(np.asarray, arguments):
-            digest.update(f"{array.dtype} {array.shape}".encode())
-            digest.update(array.tobytes())
-        key = digest.digest()
-        if key not in results:
-            results[key] = function(*arguments)
-            if len(results) > _REMEMBERED:
-                del results[next(iter(results))]
-        return results[key].copy()
-
-    return remembering
-
-
-@_remembered
+@remembered
 def auc_scores(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """AUC per column, (C,) float64: NaN where a column lacks positives or negatives.
 
     ``labels`` (N, C) in {0, 1}; ``scores`` (N, C), any increasing function of probability.
     """
-    _check_pair(labels, scores)
+    check_pair(labels, scores)
     return np.array(
         [
             roc_auc_score(truth, score) if 0 < truth.sum() < len(truth) else np.nan
@@ -70,111 +49,6 @@ def auc_scores(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mean of the AUCs that are defined; ValueError where none is."""
     return float(auc_scores(labels, scores)[defined_findings(labels)].mean())
-
-
-def defined_findings(labels: np.ndarray) -> np.ndarray:
-    """Whether each column of ``labels`` (N, C) has an AUC, (C,) bool; ValueError where none has."""
-    positives = labels.sum(axis=0, dtype=int)
-    defined = (positives > 0) & (positives < len(labels))
-    if not defined.any():
-        raise ValueError(f"no finding has both positives and negatives among {len(labels)} images")
-    return defined
-
-
-@dataclass(frozen=True)
-class Resamples:
-    """How often each of P patients, and so each of N images, counts in each of R resamples."""
-
-    counts: np.ndarray  #: (R, P) int16, each row adds up to P
-    patient: np.ndarray  #: (N,) int64, the column of `counts` of an image's patient
-
-    @classmethod
-    def draw(cls, patients: np.ndarray, resamples: int, seed: int = 0) -> "Resamples":
-        """Draw R resamples with replacement from the distinct values of ``patients`` (N,)."""
-        if resamples < 1:
-            raise ValueError(f"resamples must be at least 1, not {resamples}")
-        unique, patient = np.unique(patients, return_inverse=True)
-        return cls(_drawn(len(unique), resamples, seed), patient)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """How often each image counts in each resample, (R, N) float64."""
-        return self.counts[:, self.patient].astype(np.float64)
-
-    def undefined(self, labels: np.ndarray) -> np.ndarray:
-        """Whether each resample leaves the AUC of each column undefined, (R, C) bool."""
-        patients = self.counts.shape[1]
-        ones, zeros = (
-            self.counts.astype(np.float64)
-            @ np.stack([np.bincount(self.patient, column, patients) for column in columns], axis=1)
-            for columns in (labels.T, 1 - labels.T)
-        )
-        return (ones == 0) | (zeros == 0)
-
-    def describe(self, labels: np.ndarray) -> str:
-        """On how many test patients intervals rest, and what they are worth; ``labels`` (N, C).
-
-        For example "58 test patients, worth 15 with equally many images". Adds how many of the
-        resamples leave undefined a finding that the images define, unless none does.
-        """
-        worth = f"{effective_patients(self.patient):.0f} with equally many images"
-        text = f"{len(np.unique(self.patient)):,} test patients, worth {worth}"
-        fewer = self.undefined(labels)[:, defined_findings(labels)].any(axis=1).mean()
-        return text + (f"; a finding is undefined in {_percent(fewer)}" if fewer else "")
-
-    def auc_scores(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """AUC of every resample and column, (R, C) float64, NaN where undefined."""
-        _check_pair(labels, scores)
-        if len(labels) != len(self.patient):
-            raise ValueError(f"{len(labels)} labels for resamples of {len(self.patient)} images")
-        return _resampled(self.counts, self.patient, labels, scores)
-
-
-@_remembered
-def _drawn(patients: int, resamples: int, seed: int) -> np.ndarray:
-    drawn = np.random.default_rng(seed).integers(patients, size=(resamples, patients))
-    counts = np.stack([np.bincount(row, minlength=patients) for row in drawn])
-    return counts.astype(np.int16)
-
-
-@_remembered
-def _resampled(
-    counts: np.ndarray, patient: np.ndarray, labels: np.ndarray, scores: np.ndarray
-) -> np.ndarray:
-    columns = zip(labels.T.astype(bool), scores.T, strict=True)
-    return np.stack([_column(counts, patient, *column) for column in columns], axis=1)
-
-
-def _column(
-    counts: np.ndarray, patient: np.ndarray, positive: np.ndarray, score: np.ndarray
-) -> np.ndarray:
-    ones, zeros = patient[positive], patient[~positive]
-    order = np.argsort(score[~positive], kind="stable")
-    ranked = score[~positive][order]
-    # How many negatives score below each positive, and how many of them or with a tie.
-    limits = [np.searchsorted(ranked, score[positive], side) for side in ("left", "right")]
-    block = max(1, _BLOCK_ELEMENTS // len(score))
-    parts = [
-        _weighted_auc(rows[:, ones], rows[:, zeros[order]], *limits)
-        for rows in np.split(counts, range(block, len(counts), block))
-    ]
-    return np.concatenate(parts)
-
-
-def _weighted_auc(
-    ones: np.ndarray, zeros: np.ndarray, below: np.ndarray, tied: np.ndarray
-) -> np.ndarray:
-    """AUC (R,) from the weights of the positives (R, K) and of the ranked negatives (R, L).
-
-    The k-th positive scores above the first ``below[k]`` negatives, ties not counted, and above
-    the first ``tied[k]`` with ties. The sums are of integers, so exact.
-    """
-    sums = np.zeros((len(zeros), zeros.shape[1] + 1), np.int32)
-    np.cumsum(zeros, axis=1, out=sums[:, 1:])
-    twice = np.einsum("rk,rk->r", sums[:, below] + sums[:, tied], ones, dtype=np.int64)
-    pairs = ones.sum(axis=1, dtype=np.int64) * sums[:, -1]
-    with np.errstate(invalid="ignore"):
-        return twice / 2 / np.where(pairs > 0, pairs, np.nan)
 
 
 def auc_table(
@@ -212,7 +86,7 @@ def auc_table(
     table["note"] = [_note(*row) for row in table.iloc[:, 4:].itertuples(index=False, name=None)]
     table.loc[table.index[-1], "note"] = _joined(
         "" if defined.all() else f"of {defined.sum()} findings",
-        f"of fewer in {_percent(fewer)}" if fewer else "",
+        f"of fewer in {percent(fewer)}" if fewer else "",
     )
     return table
 
@@ -242,23 +116,8 @@ def _note(positives: int, negatives: int, patients: int, undefined: float) -> st
     if not positives or not negatives:
         return f"n/a (0 {'negatives' if positives else 'positives'})"
     few = f"{FEW_MARK} {patients} patient{'s' * (patients > 1)}" if patients < FEW_PATIENTS else ""
-    return _joined(few, f"undefined in {_percent(undefined)}" if undefined else "")
+    return _joined(few, f"undefined in {percent(undefined)}" if undefined else "")
 
 
 def _joined(*notes: str) -> str:
     return ", ".join(filter(None, notes))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} % of resamples"
-
-
-def _check_pair(labels: np.ndarray, scores: np.ndarray) -> None:
-    if labels.ndim != 2 or labels.shape != scores.shape:
-        raise ValueError(
-            f"labels and scores must have one shape (N, C); "
-            f"received {labels.shape} and {scores.shape}"
-        )
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores)).any(axis=1).sum())
-        raise ValueError(f"{bad} of {len(scores)} images have a score that is not finite")

@@ -6,9 +6,10 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 
-from chestkd.evaluation.auc import FEW_MARK, FEW_PATIENTS, MEAN, Resamples
+from chestkd.evaluation.auc import FEW_MARK, FEW_PATIENTS, MEAN
 from chestkd.evaluation.intervals import Estimate, Measured, effective_patients, mean
 from chestkd.evaluation.localization import MEASURES
+from chestkd.evaluation.resamples import Resamples
 from chestkd.findings import FINDINGS
 
 # Patients that a finding needs for an interval, and to count in the mean over findings.

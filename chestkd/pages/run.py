@@ -4,18 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from IPython.display import HTML
-from matplotlib.figure import Figure
 
 from chestkd.distillation.strategies import STRATEGIES
-from chestkd.evaluation.auc import FEW_MARK, auc_difference
-from chestkd.findings import readable
+from chestkd.evaluation.auc import auc_difference
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, table_3
+from chestkd.pages.run_figures import auc_intervals, learning_curves
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.presets import Preset
 from chestkd.study.study import Study, open_study
@@ -23,7 +20,6 @@ from chestkd.training.store import Run
 from chestkd.workspace import duration
 
 AUC_FORMATS = dict.fromkeys(("auc", "low", "high"), ".3f")
-_COLORS = sns.color_palette("colorblind")
 _NO_SCORES = HTML("<p>The loss stopped being finite, so there is no network to score.</p>")
 
 
@@ -36,6 +32,8 @@ class RunPage:
     run: Run
     #: Title to run: the same network's base run, then the teacher; none for a base run.
     references: Mapping[str, Run]
+    #: What tables and figures are named after, where it is not the planned run.
+    key: str = ""
 
     @property
     def title(self) -> str:
@@ -69,6 +67,10 @@ class RunPage:
             f"temperature {teaching.temperature:g}{spent}"
         )
 
+    @property
+    def _key(self) -> str:
+        return self.key or self.planned.key
+
     def _source(self, runs: int) -> str:
         return self.study.caption(runs, split=self.planned.split or "")
 
@@ -83,7 +85,7 @@ class RunPage:
         )
         return html.figure(
             learning_curves(histories),
-            name=f"{self.planned.key}-curves",
+            name=f"{self._key}-curves",
             caption=f"{self.title}{caption}",
             source=self._source(len(runs)),
             alt=f"Loss and validation AUC by epoch. {described}.",
@@ -95,7 +97,7 @@ class RunPage:
             return _NO_SCORES
         return html.table(
             self.differences(),
-            name=f"{self.planned.key}-against",
+            name=f"{self._key}-against",
             caption=f"Mean test AUC, and {self.title} minus each of the others on the same "
             "resamples of patients, in points of AUC x 100.",
             source=self._source(1 + len(self.references)),
@@ -132,7 +134,7 @@ class RunPage:
             return _NO_SCORES
         return html.table(
             self._auc_table(self.run),
-            name=f"{self.planned.key}-auc",
+            name=f"{self._key}-auc",
             caption=f"Test AUC of {self.title}, with 95 % intervals over patients.",
             source=self._source(1),
             formats=AUC_FORMATS | {"undefined": ".3f"},
@@ -147,7 +149,7 @@ class RunPage:
         means = "; ".join(f"{title} {table['auc'].iloc[-1]:.3f}" for title, table in tables.items())
         return html.figure(
             auc_intervals(tables),
-            name=f"{self.planned.key}-intervals",
+            name=f"{self._key}-intervals",
             caption="Test AUC of each finding. The dotted line is chance.",
             source=self._source(len(tables)),
             alt=f"AUC of each finding with its 95 % interval. Means: {means}.",
@@ -206,7 +208,7 @@ def open_pretraining(parameters: Mapping[str, Any]) -> RunPage:
         )
     planned = study.pretrained[network]
     run = study.pretraining.make(study.pretraining.specification(planned))
-    return RunPage(study.pretraining, planned, run, {})
+    return RunPage(study.pretraining, planned, run, {}, f"pretraining-{network}")
 
 
 def _planned(strategy: str, parameters: Mapping[str, Any]) -> PlannedRun:
@@ -221,44 +223,3 @@ def _planned(strategy: str, parameters: Mapping[str, Any]) -> PlannedRun:
 def _title(planned: PlannedRun) -> str:
     split = f", {planned.split} split" if planned.split else ""
     return f"{NETWORKS[planned.network].title}, {planned.strategy}{split}"
-
-
-def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Loss and AUC by epoch, one color a run, training dashed and validation solid."""
-    figure, (losses, areas) = plt.subplots(1, 2, figsize=(8, 3))
-    for color, (title, history) in zip(_COLORS, histories.items(), strict=False):
-        style = {"color": color, "marker": "." if len(history) < 20 else None}
-        losses.plot(history["epoch"], history["loss"], "--", **style)
-        losses.plot(history["epoch"], history["validation_loss"], **style)
-        areas.plot(history["epoch"], history["validation_auc"], label=title, **style)
-    losses.plot([], [], "--", color="gray", label="training")
-    losses.plot([], [], color="gray", label="validation")
-    losses.set(xlabel="epoch", ylabel="loss (cross-entropy)")
-    areas.set(xlabel="epoch", ylabel="validation AUC, mean of the findings")
-    for axes in (losses, areas):
-        axes.legend(frameon=False, fontsize=8)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    sns.despine(figure)
-    figure.tight_layout()
-    return figure
-
-
-def auc_intervals(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """AUC of every finding with its interval, one color a run, in the order of the tables."""
-    first = next(iter(tables.values()))
-    few = first["note"].str.startswith(FEW_MARK)
-    rows = first["finding"].map(readable) + np.where(few, f" {FEW_MARK}", "")
-    figure, axes = plt.subplots(figsize=(7, 4.6))
-    for index, (color, (title, table)) in enumerate(zip(_COLORS, tables.items(), strict=False)):
-        heights = np.arange(len(rows)) + (index - (len(tables) - 1) / 2) * 0.25
-        errors = np.abs(table[["low", "high"]].to_numpy().T - table["auc"].to_numpy())
-        axes.errorbar(
-            table["auc"], heights, xerr=errors, fmt="o", ms=4, lw=1.2, color=color, label=title
-        )
-    axes.set_yticks(np.arange(len(rows)), rows)
-    axes.invert_yaxis()
-    axes.axvline(0.5, color="gray", lw=0.8, ls=":")
-    axes.set(xlabel="AUC on the test images, 95 % interval over patients")
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
-    sns.despine(figure)
-    return figure

@@ -14,9 +14,9 @@ import tqdm
 from IPython.display import HTML
 from scipy.stats import mannwhitneyu
 
-from chestkd.evaluation.auc import Resamples
 from chestkd.evaluation.intervals import Estimate
 from chestkd.evaluation.localization import energy, evidence, pointing
+from chestkd.evaluation.resamples import Resamples
 from chestkd.findings import FINDINGS, finding_index
 from chestkd.networks import build
 from chestkd.pages.map_panels import Panel, integration, switcher

@@ -1,5 +1,7 @@
 """What a phantom data set is: every knob of the generator, checked."""
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -88,6 +90,13 @@ class PhantomSpecification:
         if not low <= value <= high:
             allowed = f"{low} or more" if high == float("inf") else f"{low} to {high}"
             raise ValueError(f"{name} must be {allowed}, received {value}")
+
+    @property
+    def folder_name(self) -> str:
+        """Readable, and ends in a hash of the knobs and of the drawing's version."""
+        knobs = json.dumps([DRAWING, self.as_dict()], sort_keys=True)
+        digest = hashlib.sha256(knobs.encode()).hexdigest()[:8]
+        return f"phantom-{self.images}x{self.size}px-{digest}"
 
     def as_dict(self) -> dict[str, Any]:
         """The knobs by name, ready for JSON."""

@@ -14,6 +14,7 @@ from chestkd.distillation.strategies import STRATEGIES, roles, run_seed
 from chestkd.networks.architectures import NETWORKS
 from chestkd.study.presets import Preset
 from chestkd.training.specification import Recipe, RunSpecification, Start, Teaching
+from chestkd.training.store import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,23 @@ def grid_runs(preset: Preset) -> list[PlannedRun]:
         for alpha in preset.distillation.alpha
         for temperature in preset.distillation.temperature
     ]
+
+
+def best_of_grid(runs: Mapping[PlannedRun, Run | None]) -> tuple[float, float]:
+    """Alpha and temperature of the run of a grid with the highest validation AUC.
+
+    Raises LookupError where a run has not been made, or all of them diverged.
+    """
+    missing = [planned.key for planned, run in runs.items() if run is None]
+    if missing:
+        raise LookupError(f"the grid over alpha and temperature has no {', '.join(missing)} yet")
+    scored = {planned: run for planned, run in runs.items() if run and not run.diverged}
+    if not scored:
+        raise LookupError("every run of the grid over alpha and temperature diverged")
+    best = max(scored, key=lambda planned: scored[planned].record["validation_auc"])
+    assert best.alpha is not None
+    assert best.temperature is not None
+    return best.alpha, best.temperature
 
 
 def made_by_grid(preset: Preset) -> PlannedRun | None:

@@ -175,6 +175,17 @@ class Preset:
             resamples=self.resamples,
         )
 
+    @property
+    def pretrained_on(self) -> str:
+        """Where its networks start from, as captions say it; "" where from random weights."""
+        own = self.pretraining
+        if own is None:
+            return ""
+        others = [NETWORKS[name].title for name in self.networks if name not in own.networks]
+        return f"pre-trained on {own.title}" + (
+            f", except {' and '.join(others)}" if others else ""
+        )
+
     def recipe_of(self, network: str) -> Recipe:
         """How a network is trained, with or without a teacher."""
         return self.recipes.get(network, self.recipe)

@@ -1,8 +1,5 @@
 """A study: a preset on a data set, and everything that follows from the two."""
 
-import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +10,7 @@ from chestkd.data import nih
 from chestkd.data.dataset import Dataset
 from chestkd.data.prepare import Prepared, folder_of, pixel_statistics, prepare
 from chestkd.data.splits import PARTS, Split, split
-from chestkd.networks.architectures import NETWORKS
-from chestkd.phantom.specification import DRAWING, PhantomSpecification
-from chestkd.study.planned_runs import PlannedRun, grid_runs, planned_runs
+from chestkd.study.planned_runs import PlannedRun, best_of_grid, grid_runs, planned_runs
 from chestkd.study.presets import Preset, load
 from chestkd.training.specification import Recipe, RunSpecification, Start
 from chestkd.training.store import Run, Store
@@ -52,7 +47,7 @@ class Study:
     def data_folder(self) -> Path:
         """The data set's folder; the phantom's is shared by every preset that asks for it."""
         if self.data == PHANTOM:
-            return workspace.build() / "data" / phantom_name(self.preset.phantom)
+            return workspace.build() / "data" / self.preset.phantom.folder_name
         return workspace.resolve(self.data)
 
     def data_inputs(self) -> list[Path]:
@@ -111,6 +106,7 @@ class Study:
     def describe(self) -> dict[str, Any]:
         """What was read and prepared, in plain values."""
         parts = {part: len(getattr(self.split, part)) for part in PARTS}
+        before = self.pretraining.describe() if self.pretraining else {}
         return {
             "data": self.data_name,
             "fingerprint": self.prepared.fingerprint,
@@ -119,12 +115,8 @@ class Study:
             "left out": len(self.prepared.left_out),
             "split": self.split.name,
             **parts,
-            **self._pretraining_data(),
+            **{f"pre-training: {what}": value for what, value in before.items()},
         }
-
-    def _pretraining_data(self) -> dict[str, Any]:
-        described = self.pretraining.describe() if self.pretraining else {}
-        return {f"pre-training: {what}": value for what, value in described.items()}
 
     def planned(self) -> list[PlannedRun]:
         """Every run that the preset asks for."""
@@ -189,19 +181,7 @@ class Study:
         distillation = self.preset.distillation
         if not distillation.has_grid:
             return distillation.alpha[0], distillation.temperature[0]
-        runs = {planned: self.find(planned) for planned in grid_runs(self.preset)}
-        missing = [planned.key for planned, run in runs.items() if run is None]
-        if missing:
-            raise LookupError(
-                f"the grid over alpha and temperature has no {', '.join(missing)} yet"
-            )
-        scored = {planned: run for planned, run in runs.items() if run and not run.diverged}
-        if not scored:
-            raise LookupError("every run of the grid over alpha and temperature diverged")
-        best = max(scored, key=lambda planned: scored[planned].record["validation_auc"])
-        assert best.alpha is not None
-        assert best.temperature is not None
-        return best.alpha, best.temperature
+        return best_of_grid({planned: self.find(planned) for planned in grid_runs(self.preset)})
 
     def find(self, planned: PlannedRun) -> Run | None:
         """The run of a planned cell, or None if it has not been made."""
@@ -226,18 +206,12 @@ class Study:
         parts = self.parts(specification.split)
         return train(specification, self.prepared, parts, self.store, progress=self.progress)
 
-    def make_all(self) -> Iterator[tuple[PlannedRun, Run]]:
-        """Every planned run in turn, made where it is missing, pre-training before all others."""
-        for study in filter(None, (self.pretraining, self)):
-            for planned in study.planned():
-                yield planned, study.make(study.specification(planned))
-
     def tested_on(self, split: str = "") -> str:
         """How many patients the intervals over patients are of, and what they are worth.
 
         ``split``: the split of the runs, where it is not the preset's.
         """
-        from chestkd.evaluation.auc import Resamples  # scikit-learn takes a second to import
+        from chestkd.evaluation.resamples import Resamples  # scikit-learn takes a second to import
 
         dataset, rows = self.prepared.dataset, self.parts(split or self.preset.split).test
         patients = dataset.table["patient"].to_numpy()[rows]
@@ -250,7 +224,7 @@ class Study:
         """
         parts = [self.data_name, f"preset {self.preset.name}"]
         if self.preset.pretraining is not None:
-            parts.append(_pretrained(self.preset))
+            parts.append(self.preset.pretrained_on)
         if runs is not None:
             parts.append(f"{runs} run" + ("" if runs == 1 else "s"))
         if runs:
@@ -264,23 +238,8 @@ class Study:
         return f"{self.dataset.name} ({note})" if note else self.dataset.name
 
 
-def _pretrained(preset: Preset) -> str:
-    """Where the networks start from, as captions say it."""
-    own = preset.pretraining
-    assert own is not None
-    others = [NETWORKS[name].title for name in preset.networks if name not in own.networks]
-    return f"pre-trained on {own.title}" + (f", except {' and '.join(others)}" if others else "")
-
-
 def _prepared() -> Path:
     return workspace.build() / "prepared"
-
-
-def phantom_name(specification: PhantomSpecification) -> str:
-    """Folder name of a phantom: readable, and ends in a hash of its knobs and its drawing."""
-    knobs = json.dumps([DRAWING, specification.as_dict()], sort_keys=True)
-    digest = hashlib.sha256(knobs.encode()).hexdigest()[:8]
-    return f"phantom-{specification.images}x{specification.size}px-{digest}"
 
 
 def open_study(preset: str, data: str = PHANTOM, *, allow_partial: bool = False) -> Study:

@@ -11,8 +11,9 @@ import tqdm
 
 from chestkd.data.splits import IMAGE_WISE
 from chestkd.distillation.run_names import RunName
-from chestkd.evaluation.auc import Resamples, auc_scores, defined_findings
+from chestkd.evaluation.auc import auc_scores
 from chestkd.evaluation.intervals import Measured, mean
+from chestkd.evaluation.resamples import Resamples, defined_findings
 from chestkd.findings import FINDINGS
 from chestkd.study.planned_runs import PlannedRun
 from chestkd.study.study import Study

@@ -9,13 +9,13 @@ from sklearn.metrics import roc_auc_score
 from chestkd.evaluation.auc import (
     FEW_EXPLAINED,
     MEAN,
-    Resamples,
     auc_difference,
     auc_scores,
     auc_table,
     mean_auc,
 )
 from chestkd.evaluation.intervals import Estimate
+from chestkd.evaluation.resamples import Resamples
 from chestkd.findings import FINDINGS
 
 

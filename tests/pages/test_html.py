@@ -11,7 +11,7 @@ from PIL import Image
 from chestkd.evaluation.auc import MEAN
 from chestkd.findings import FINDINGS
 from chestkd.pages import html, table_3
-from chestkd.pages.run import auc_intervals
+from chestkd.pages.run_figures import auc_intervals
 
 
 def test_a_table_shows_its_numbers_source_and_csv():

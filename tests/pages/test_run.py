@@ -6,7 +6,8 @@ import pytest
 from fabricated import Fabricated
 
 from chestkd.evaluation.auc import auc_difference
-from chestkd.pages.run import RunPage, learning_curves, open_page
+from chestkd.pages.run import RunPage, open_page
+from chestkd.pages.run_figures import learning_curves
 from chestkd.study import presets
 from chestkd.study.planned_runs import PlannedRun
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated import Fabricated
+from fabricated import Fabricated, scores
 
 from chestkd.distillation.run_names import RunName
 from chestkd.evaluation.auc import auc_difference, auc_table, mean_auc
@@ -162,7 +162,9 @@ def test_image_wise_runs_are_compared_where_they_exist(study):
 def test_equal_scores_on_the_shared_findings_are_no_leak(study):
     """The image-wise test part has no Hernia: both sides are means over the other 13."""
     planned, hernia = base(0), FINDINGS.index("Hernia")
-    study.add(planned, 0.5)
+    wrong = scores(study.labels, 0.5, seed=0)
+    wrong[:, hernia] = -study.labels[:, hernia]  # far from the mean of the others
+    study.write(study.specification(planned), logits=wrong)
     own = study.find(planned).scores()
     labels = own["labels"].copy()
     labels[:, hernia] = 0
@@ -171,7 +173,7 @@ def test_equal_scores_on_the_shared_findings_are_no_leak(study):
     leaky = study.store.load(specification.id).scores()
     assert (
         abs(mean_auc(leaky["labels"], leaky["logits"]) - mean_auc(own["labels"], own["logits"]))
-        > 0.003
+        > 0.03
     )
     table = claims.auc_effects(study, cells(study), {}).query("claim == 'C12'")
     assert len(table) == 2

@@ -133,6 +133,7 @@ def test_a_book_comes_out_of_real_radiographs(copy, shared):
     preset = copy / "one-network.yaml"
     smoke = (copy / "workflow" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
     pairs = ("students", "teachers", "image_wise")
+    smoke = smoke[: smoke.index("# MobileNet-v1 starts")]
     lines = [line for line in smoke.splitlines() if not line.startswith(pairs)]
     text = "\n".join(lines).replace("[resnet-32, mobilenet-v1]", "[resnet-32]")
     preset.write_text(
