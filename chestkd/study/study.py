@@ -74,7 +74,10 @@ class Study:
     @property
     def is_prepared(self) -> bool:
         """Whether its images are decoded at the preset's size; nothing is drawn to find out."""
-        return self.is_drawn and folder_of(self.dataset, self.preset.size, _prepared()).is_dir()
+        return (
+            self.is_drawn
+            and folder_of(self.dataset, self.preset.size, workspace.build() / "prepared").is_dir()
+        )
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -82,7 +85,7 @@ class Study:
         return prepare(
             self.dataset,
             self.preset.size,
-            _prepared(),
+            workspace.build() / "prepared",
             on_corrupt="skip" if self.allow_partial else "stop",
             progress=self.progress,
         )
@@ -222,9 +225,8 @@ class Study:
 
         That of runs says on which patients they were tested, so that no interval goes without it.
         """
-        parts = [self.data_name, f"preset {self.preset.name}"]
-        if self.preset.pretraining is not None:
-            parts.append(self.preset.pretrained_on)
+        preset = self.preset
+        parts = [self.data_name, f"preset {preset.name}", *filter(None, [preset.pretrained_on])]
         if runs is not None:
             parts.append(f"{runs} run" + ("" if runs == 1 else "s"))
         if runs:
@@ -236,10 +238,6 @@ class Study:
         """The data set's name, with the count of images where the copy is partial."""
         note = self.dataset.note
         return f"{self.dataset.name} ({note})" if note else self.dataset.name
-
-
-def _prepared() -> Path:
-    return workspace.build() / "prepared"
 
 
 def open_study(preset: str, data: str = PHANTOM, *, allow_partial: bool = False) -> Study:

@@ -80,7 +80,7 @@ def test_a_resample_draws_whole_patients():
 def test_blocks_do_not_change_the_result(monkeypatch):
     labels, scores, patients = random_case(3)
     whole = auc_table(labels, scores, patients, resamples=40)
-    monkeypatch.setattr("chestkd.evaluation.auc._BLOCK_ELEMENTS", 900)
+    monkeypatch.setattr("chestkd.evaluation.resamples._BLOCK_ELEMENTS", 900)
     # Other scores in the same order: those above are remembered.
     assert auc_table(labels, 2 * scores, patients, resamples=40).equals(whole)
 
