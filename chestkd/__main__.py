@@ -105,6 +105,12 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     text = "make every run of a preset in one process; what is made already is kept"
     parser = commands.add_parser("train", help=text, description=text)
     _add_study(parser)
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        metavar="NETWORK",
+        help="only runs of these, whose teachers are among them, too: the cheap ones first",
+    )
     parser.set_defaults(run=_train)
 
 
@@ -113,9 +119,20 @@ def _train(arguments: argparse.Namespace) -> None:
 
     study = _study(arguments)
     start = time.monotonic()
+    wanted = set(arguments.networks or study.preset.networks)
+    if unknown := sorted(wanted.difference(study.preset.networks)):
+        raise ValueError(
+            f"--networks: preset {study.preset.name} has no {', '.join(unknown)}; "
+            f"allowed: {', '.join(study.preset.networks)}"
+        )
     # What networks start from comes before all others.
     parts = [part for part in (study.pretraining, study) if part is not None]
-    todo = [(part, planned) for part in parts for planned in part.planned()]
+    todo = [
+        (part, planned)
+        for part in parts
+        for planned in part.planned()
+        if {planned.network, planned.teacher or planned.network} <= wanted
+    ]
     for number, (part, planned) in enumerate(todo, 1):
         run = part.make(part.specification(planned))
         auc = run.record["validation_auc"]

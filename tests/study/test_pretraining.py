@@ -45,7 +45,7 @@ def test_it_is_base_training_of_its_networks_on_its_phantom(smoke):
 
 def test_its_recipes_are_completed_from_its_own(whole_paper):
     own = whole_paper.pretraining_preset
-    assert own.recipe_of("vgg-19").epochs == own.recipe.epochs == 6
+    assert own.recipe_of("vgg-19").drops == own.recipe.drops == (0.5, 0.75)
     assert own.recipe_of("vgg-19").rate == 0.02
 
 
@@ -183,3 +183,10 @@ def test_one_command_makes_every_run_after_those_that_it_needs(smoke, monkeypatc
     assert lines[0].startswith(f"1 of {len(lines)} runs, ")
     assert lines[0].endswith("Base training: MobileNet-v1, seed 0: validation AUC 0.6250")
     assert lines[1].endswith("Base training: ResNet-32, seed 0: diverged")
+    made.clear()
+    assert __main__.main(["train", "--preset", "smoke", "--networks", "resnet-32"]) == 0
+    assert made == [
+        ("smoke", key) for key in keys if "mobilenet" not in key and key.endswith("seed0")
+    ]
+    assert __main__.main(["train", "--preset", "smoke", "--networks", "vgg-19"]) == 1
+    assert "--networks: preset smoke has no vgg-19" in capsys.readouterr().err
