@@ -65,6 +65,11 @@ class Recorded(Study):
         """The recorded run of a planned cell, or None."""
         return self._runs.get(planned.key)
 
+    def pretraining_runs(self) -> dict[str, Run]:
+        """The recorded runs that networks start from, by the name of their notebook."""
+        names = [_pretraining_name(network) for network in self.pretrained]
+        return {name: self._runs[name] for name in names if name in self._runs}
+
     @cached_property
     def _runs(self) -> dict[str, Run]:
         runs = self.store.runs()
@@ -113,13 +118,17 @@ def write(study: Study, folder: Path) -> int:
     runs = {planned.key: study.find(planned) for planned in study.planned()}
     for network, planned in study.pretrained.items():
         assert study.pretraining is not None
-        runs[f"pretraining-{network}"] = study.pretraining.find(planned)
+        runs[_pretraining_name(network)] = study.pretraining.find(planned)
     for key, run in runs.items():
         if run is not None:
             _write_run(run, folder / "runs" / key)
     _remove_leftovers(folder / "runs", set(runs))
     workspace.write_atomically(folder / MANIFEST, manifest(folder))
     return len(Store(folder / "runs").runs())
+
+
+def _pretraining_name(network: str) -> str:
+    return f"pretraining-{network}"
 
 
 def _write_run(run: Run, folder: Path) -> None:

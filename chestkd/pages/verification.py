@@ -130,6 +130,10 @@ def tables(study: records.Recorded) -> dict[str, dict[str, pd.DataFrame]]:
             others = {title: other for title, other in compared.items() if other is not None}
             page[f"{name.key}-against"] = RunPage(study, name, run, others).differences()
         pages[f"runs/{name.key}"] = page
+    for key, run in study.pretraining_runs().items():
+        if not run.diverged:
+            table = table_3.run_auc_table(run, resamples=resamples)
+            pages[f"runs/{key}"] = {f"{key}-auc": table}
     return pages
 
 
