@@ -43,6 +43,9 @@ class Fabricated:
     def planned(self) -> list[PlannedRun]:
         return planned_runs(self.preset)
 
+    def pretraining_runs(self) -> dict[str, Run]:
+        return {}
+
     def specification(self, planned: PlannedRun) -> RunSpecification:
         return planned.specification(self.preset, "data", alpha=0.5, temperature=4.0)
 
