@@ -181,7 +181,8 @@ def _records(arguments: argparse.Namespace) -> None:
     study = _study(arguments)
     folder = records.folder_of(study.preset.name)
     runs = records.write(study, folder)
-    print(f"{folder} has the records of {runs} of {len(study.planned())} runs")
+    planned = len(study.planned()) + len(study.pretrained)
+    print(f"{folder} has the records of {runs} of {planned} runs")
 
 
 def _add_verify(commands: argparse._SubParsersAction) -> None:
