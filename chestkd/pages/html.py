@@ -107,6 +107,18 @@ def figure(drawn: Figure, *, name: str, caption: str, source: str, alt: str) -> 
     )
 
 
+def what_we_see(*sentences: str) -> HTML:
+    """The box that opens a page of results: two to four sentences, computed, of plain text.
+
+    Empty sentences are left out, so that a caller may have nothing to say of a part.
+    """
+    text = " ".join(html.escape(sentence) for sentence in sentences if sentence)
+    return HTML(
+        '<aside class="chestkd-seen" aria-labelledby="what-we-see">'
+        f'<p id="what-we-see"><strong>What we see</strong></p><p>{text}</p></aside>'
+    )
+
+
 def _explained(shown: str, form: str) -> str:
     return form.format(FEW_EXPLAINED) if FEW_MARK in shown else ""
 

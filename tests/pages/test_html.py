@@ -104,3 +104,8 @@ def test_radiographs_are_compressed_and_charts_are_exact():
     image = Image.open(io.BytesIO(content))
     assert image.format == "WEBP"
     assert min(image.size) > 300
+
+
+def test_the_box_of_a_page_says_its_sentences_and_nothing_raw():
+    text = html.what_we_see("AUC rose by 3 points.", "", "A <b> stays text.").data
+    assert "<p>AUC rose by 3 points. A &lt;b&gt; stays text.</p>" in text
