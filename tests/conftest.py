@@ -22,9 +22,26 @@ def shared() -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, so that a mistake shows early."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+def needs_book(item: pytest.Item) -> bool:
+    """Whether a test runs the real entry points on a copy of the repository."""
+    return "copy" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first, so that a mistake shows early.
+
+    `make test` has two workers, which take group after group: the tests of a file, which share
+    what they build, or all that need a whole book. These take longest, so that one worker begins
+    with them while the other begins with the fast ones.
+    """
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("book" if needs_book(item) else str(item.path)))
+    if config.getoption("numprocesses", None) is None:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    else:
+        items.sort(key=lambda item: (not needs_book(item), item.path in slow_files))
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,8 @@ class Preset:
     #: scaled by the mean and deviation of the training images.
     scaling: str = "weights"
     pretraining: Pretraining | None = None
+    #: Parameters of pages, by the name of the notebook, where the notebook's own do not suit.
+    pages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Resamples of the patients behind every interval.
     resamples: int = 1000
 

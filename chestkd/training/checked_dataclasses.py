@@ -38,6 +38,8 @@ def from_mapping(cls: type[Configuration], values: Any, where: str) -> Configura
 
 def convert(value: Any, hint: Any, where: str) -> Any:
     """``value`` as the type ``hint``: whole numbers become floats, lists become tuples."""
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -128,6 +128,23 @@ def test_wrong_arguments_are_named(copy, variables, message):
     assert message in make_book(copy, *variables, fails=True)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  shortcut: {", "  shortcuts: {", "pages: unknown page 'shortcuts'; allowed: claims"),
+        ("{images: 64,", "{image: 64,", "pages: loss-forms: unknown parameter 'image'; allowed"),
+    ],
+)
+def test_wrong_parameters_of_pages_are_named_before_anything_runs(
+    copy, tmp_path, old, new, message
+):
+    text = (copy / "workflow" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
+    assert old in text
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(text.replace(old, new))
+    assert message in make_book(copy, f"PRESET={preset}", fails=True)
+
+
 def test_a_book_comes_out_of_real_radiographs(copy, shared):
     sample = shared / "data" / "chestxray14-sample"
     preset = copy / "one-network.yaml"
