@@ -332,6 +332,31 @@ def test_self_training_costs_its_base_run_too(study):
     assert (row["low"], row["high"]) == pytest.approx(((40 + 40) / 40, (40 + 48) / 40))
 
 
+def test_epochs_timed_in_turn_come_before_the_clock_of_runs(study, tmp_path, monkeypatch):
+    study.add(base(0), seconds=(20.0, 10.0, 10.0))
+    study.add(base(0, "densenet-121"), seconds=(60.0, 60.0, 60.0))
+    size, epochs = study.preset.size, study.preset.recipe.epochs
+    rounds = pd.DataFrame(
+        [
+            ("mobilenet-v1", "mobilenet-v1", size, 10.0, 11.0, 8.0),
+            ("mobilenet-v1", "mobilenet-v1", size, 20.0, 22.0, 16.0),
+            ("mobilenet-v1", "densenet-121", size, 10.0, 90.0, 8.0),
+            ("densenet-121", "densenet-121", size + 1, 10.0, 90.0, 8.0),
+        ],
+        columns=["network", "teacher", "size", "base", "taught", "storing"],
+    )
+    rounds.to_csv(tmp_path / "teaching.csv", index=False)
+    monkeypatch.setattr(training_times, "TIMED", tmp_path / "teaching.csv")
+    timed = training_times.timed_teaching(cells(study), 20)
+    assert list(timed) == ["mobilenet-v1"]
+    marginal, whole = timed["mobilenet-v1"]
+    assert marginal.value == pytest.approx(1.1)
+    assert whole.value == pytest.approx(1 + 1.1 + 0.8 / epochs)
+    np.testing.assert_allclose(whole.resampled, whole.value)
+    row = effects([claim("C10")], training_times.training_times(cells(study), 20)).iloc[0]
+    assert row["effect"] == pytest.approx(whole.value)
+
+
 def test_two_epochs_say_nothing_of_their_spread(study):
     study.add(base(0), seconds=(20.0, 10.0))
     assert training_times.training_times(cells(study), 20) == {}
