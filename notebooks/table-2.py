@@ -86,6 +86,28 @@ html.table(
 )
 
 # %% [markdown]
+# ## What a teacher adds
+#
+# The clock of a run says what else its machine did. Here epochs of base training and of
+# self-training were timed in turn, on a machine that did nothing else
+# (`benchmarks/teaching.py`). Marginal: a taught run over a base run. Whole: with the base run and
+# the stored outputs that it needs, which is what the paper's "about twice" can mean.
+
+# %% tags=["hide-input"]
+cost = table_2.teaching_cost(planned, study.preset.resamples)
+shown = Markdown("Nothing was timed at this size.")
+if len(cost):
+    shown = html.table(
+        cost,
+        name="teaching-cost",
+        caption=f"Cost of self-training in base trainings, at {study.preset.size} px, with 95 % "
+        "intervals over rounds.",
+        source=source,
+        formats=dict.fromkeys([name for name in cost if name[:5] in ("margi", "whole")], ".2f"),
+    )
+shown
+
+# %% [markdown]
 # ## What the paper's minutes cannot be
 #
 # {doc}`paper-audit` has more on Table 2.

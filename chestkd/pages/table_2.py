@@ -12,7 +12,9 @@ from chestkd.study.table_cells import NOT_PLANNED, Cell, Cells, runs_of
 from chestkd.study.training_times import (
     images_per_second,
     procedure_seconds,
+    recorded_teaching,
     teaching_run,
+    timed_teaching,
 )
 from chestkd.training.store import Run
 
@@ -52,6 +54,28 @@ def whole_procedure(times: pd.DataFrame) -> pd.DataFrame:
     """The taught runs of `table2` with the training of their teachers."""
     columns = ["paper ratio", "ratio by images/s", "minutes in all", "ratio in all", "hardware"]
     return times.loc[(times["taught by"] != "") & (times["runs"] > 0), [*_RUN, *columns]]
+
+
+def teaching_cost(cells: Cells, resamples: int) -> pd.DataFrame:
+    """What it costs that a network teaches itself, in base trainings, from epochs timed in turn.
+
+    ``network``; ``marginal``: a taught run over a base run; ``whole``: with the base run and the
+    stored outputs that it needs; both with ``low`` and ``high``, 95 % intervals over the rounds;
+    ``rounds``; ``hardware``. Empty where nothing was timed at the study's size.
+    """
+    recorded, rows = recorded_teaching(), []
+    for network, costs in timed_teaching(cells, resamples).items():
+        rounds = recorded[recorded["network"] == network]
+        row: dict[str, object] = {"network": title(network)}
+        for name, cost in zip(("marginal", "whole"), costs, strict=True):
+            estimate = cost.estimate
+            row |= {
+                name: estimate.value,
+                f"{name} low": estimate.low,
+                f"{name} high": estimate.high,
+            }
+        rows.append(row | {"rounds": len(rounds), "hardware": rounds["hardware"].iloc[0]})
+    return pd.DataFrame(rows)
 
 
 def _times(name: RunName, cells: Cells, mixed: bool) -> dict:

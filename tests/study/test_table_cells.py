@@ -338,12 +338,12 @@ def test_epochs_timed_in_turn_come_before_the_clock_of_runs(study, tmp_path, mon
     size, epochs = study.preset.size, study.preset.recipe.epochs
     rounds = pd.DataFrame(
         [
-            ("mobilenet-v1", "mobilenet-v1", size, 10.0, 11.0, 8.0),
-            ("mobilenet-v1", "mobilenet-v1", size, 20.0, 22.0, 16.0),
-            ("mobilenet-v1", "densenet-121", size, 10.0, 90.0, 8.0),
-            ("densenet-121", "densenet-121", size + 1, 10.0, 90.0, 8.0),
+            ("mobilenet-v1", "mobilenet-v1", size, 10.0, 11.0, 8.0, "cpu"),
+            ("mobilenet-v1", "mobilenet-v1", size, 20.0, 22.0, 16.0, "cpu"),
+            ("mobilenet-v1", "densenet-121", size, 10.0, 90.0, 8.0, "cpu"),
+            ("densenet-121", "densenet-121", size + 1, 10.0, 90.0, 8.0, "cpu"),
         ],
-        columns=["network", "teacher", "size", "base", "taught", "storing"],
+        columns=["network", "teacher", "size", "base", "taught", "storing", "hardware"],
     )
     rounds.to_csv(tmp_path / "teaching.csv", index=False)
     monkeypatch.setattr(training_times, "TIMED", tmp_path / "teaching.csv")
@@ -355,6 +355,9 @@ def test_epochs_timed_in_turn_come_before_the_clock_of_runs(study, tmp_path, mon
     np.testing.assert_allclose(whole.resampled, whole.value)
     row = effects([claim("C10")], training_times.training_times(cells(study), 20)).iloc[0]
     assert row["effect"] == pytest.approx(whole.value)
+    shown = table_2.teaching_cost(cells(study), 20).iloc[0]
+    assert (shown["network"], shown["rounds"]) == ("MobileNet-v1", 2)
+    assert (shown["marginal"], shown["whole high"]) == pytest.approx((1.1, whole.value))
 
 
 def test_two_epochs_say_nothing_of_their_spread(study):
