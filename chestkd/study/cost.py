@@ -154,9 +154,8 @@ def stages(
 
 def run_size(recipe: Recipe, training_images: int) -> tuple[int, int]:
     """Steps and images of one run; an epoch leaves out its last images, fewer than a batch."""
-    batch = min(recipe.batch_size, training_images)
-    steps = recipe.epochs * (training_images // batch)
-    return steps, steps * batch
+    steps = recipe.epochs * recipe.steps_per_epoch(training_images)
+    return steps, steps * min(recipe.batch_size, training_images)
 
 
 def report(stages: pd.DataFrame) -> str:

@@ -27,23 +27,25 @@ class EpochBatches(keras.utils.PyDataset):
         flip: bool,
         seed: int,
         epoch: int,
+        steps: int | None = None,
         workers: int = 1,
     ):
         """Take ``images`` (N, H, W) uint8 and the R training rows among them.
 
         ``labels`` (R, 14) and ``teacher_logits`` (R, 2, 14), for the image and for its mirror,
-        go with the rows.
+        go with the rows. ``steps``: batches in this epoch; None: as many as the rows fill.
         """
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         generator = np.random.default_rng([seed, epoch])
         self.images, self.rows, self.labels = images, rows, labels
         self.teacher_logits = teacher_logits
         self.batch_size = min(batch_size, len(rows))
+        self.steps = steps or len(rows) // self.batch_size
         self.order = generator.permutation(len(rows))
         self.flipped = generator.random(len(rows)) < (0.5 if flip else 0)
 
     def __len__(self) -> int:
-        return len(self.rows) // self.batch_size
+        return self.steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]

@@ -119,7 +119,7 @@ class _Training:
         start = time.perf_counter()
         self.taught = self._teacher_logits()
         self.teaching_seconds = time.perf_counter() - start
-        steps = max(1, len(self.split.train) // recipe.batch_size)
+        steps = recipe.steps_per_epoch(len(self.split.train))
         self.model = compiled_network(specification, steps, self.store)
         self.model.optimizer.build(self.model.trainable_variables)
         history = checkpoints.restore(self.model, self.folder)
@@ -146,6 +146,7 @@ class _Training:
             flip=recipe.flip,
             seed=specification.seed,
             epoch=epoch,
+            steps=recipe.steps_per_epoch(len(self.split.train)),
         )
         callback = EpochProgress(epoch, recipe.epochs, len(batches), enabled=self.progress)
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))

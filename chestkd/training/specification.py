@@ -38,11 +38,19 @@ class Recipe:
     flip: bool = True
     #: "float32", or "bfloat16" for mixed precision on GPUs.
     precision: str = "float32"
+    #: How many training images an epoch shows, drawn anew in every epoch; None: all.
+    epoch_images: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "epoch_images"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.epoch_images is not None and self.epoch_images < self.batch_size:
+            raise ValueError(
+                f"epoch_images must be at least batch_size, {self.batch_size}, "
+                f"not {self.epoch_images}"
+            )
         for name in ("rate", "momentum", "weight_decay", "warmup_epochs", "drop_factor"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
@@ -57,6 +65,11 @@ class Recipe:
     def defective_epoch(self) -> int:
         """The epoch, counted from 1, whose weights are the defective teacher: 50 of 200."""
         return max(1, self.epochs // 4)
+
+    def steps_per_epoch(self, training_images: int) -> int:
+        """Full batches in an epoch; one smaller batch where there are too few images for any."""
+        shown = min(training_images, self.epoch_images or training_images)
+        return max(1, shown // self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,11 @@ class RunSpecification:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, fit for JSON; `from_dict` is its inverse."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        if values["recipe"]["epoch_images"] is None:
+            # Newer than the first records, whose ids it must not change.
+            del values["recipe"]["epoch_images"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "run") -> "RunSpecification":

@@ -38,6 +38,18 @@ def test_an_epoch_shows_each_image_at_most_once_and_drops_less_than_a_batch():
     assert len(set(seen)) == len(seen) == 12
 
 
+def test_a_shorter_epoch_shows_others_each_time():
+    first, second = (epoch(number, steps=2) for number in (1, 2))
+    assert len(first) == 2
+    shown = [
+        {int(row) for index in range(2) for row in batches[index][1].argmax(axis=1)}
+        for batches in (first, second)
+    ]
+    assert len(shown[0]) == len(shown[1]) == 8
+    assert shown[0] != shown[1]
+    np.testing.assert_array_equal(first[0][0], epoch(1)[0][0])
+
+
 def test_seed_and_epoch_decide_the_batches():
     same, again, later, other = epoch(), epoch(), epoch(2), epoch(seed=8)
     np.testing.assert_array_equal(same[1][0], again[1][0])

@@ -35,6 +35,20 @@ def test_everything_that_changes_the_numbers_changes_the_id():
     assert others[-1].id.startswith("base-resnet-32-from-vgg-19-seed0-")
 
 
+def test_a_shorter_epoch_is_part_of_the_id_and_none_is_not():
+    recipe = Recipe(epochs=2, batch_size=16)
+    assert (recipe.steps_per_epoch(100), recipe.steps_per_epoch(10)) == (6, 1)
+    shorter = dataclasses.replace(recipe, epoch_images=40)
+    assert (shorter.steps_per_epoch(100), shorter.steps_per_epoch(20)) == (2, 1)
+    assert "epoch_images" not in BASE.as_dict()["recipe"]
+    asked = BASE.with_recipe(epoch_images=400)
+    assert asked.id != BASE.id
+    assert RunSpecification.from_dict(asked.as_dict()) == asked
+    for wrong in (0, -1, 15):
+        with pytest.raises(ValueError, match="epoch_images must be at least"):
+            dataclasses.replace(recipe, epoch_images=wrong)
+
+
 def test_the_library_version_of_the_numerics_changes_the_id(monkeypatch):
     before = BASE.id
     monkeypatch.setattr(specification, "NUMERICS_VERSION", specification.NUMERICS_VERSION + 1)
