@@ -47,6 +47,7 @@ import numpy as np
 from IPython.display import Markdown
 
 from chestkd import workspace
+from chestkd.evaluation.resamples import Resamples
 from chestkd.findings import readable
 from chestkd.networks.architectures import NETWORKS
 from chestkd.pages import html, shortcut
@@ -87,6 +88,8 @@ models = {
     name: shortcut.train(pixels, train.present, finding, network=network, epochs=epochs, seed=seed)
     for name, pixels in (("with tubes", train.images), ("without tubes", train.plain))
 }
+patients = Resamples.draw(test.patients, 1000).describe(test.present[:, None].astype(np.uint8))
+source = f"{source} · {patients}"
 print(
     f"{len(train.present)} training radiographs, {train.planted.sum()} of them with the tube; "
     f"{len(test.present)} test radiographs of {len(set(test.patients))} other patients"
