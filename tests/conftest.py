@@ -28,7 +28,7 @@ def needs_book(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, so that a mistake shows early.
 
     `make test` has two workers, which take group after group: the tests of a file, which share
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
     for item in items:
         item.add_marker(pytest.mark.xdist_group("book" if needs_book(item) else str(item.path)))
-    if config.getoption("numprocesses", None) is None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
     else:
         items.sort(key=lambda item: (not needs_book(item), item.path in slow_files))
