@@ -49,7 +49,7 @@ book: $(VENV)/installed ## run PRESET on DATA and build the HTML book
 	@$(BIN)/python -m chestkd timings --preset "$(PRESET)" --data "$(DATA)"
 
 test: $(VENV)/installed check ## run every check and test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 check: $(VENV)/installed ## lint, format, types, and who imports whom
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ import hypothesis
 import pytest
 from entry_points import REPOSITORY, copy_repository, make_book
 
+WORKFLOW = "tests/workflow/"
+
 sys.path.append(str(REPOSITORY / "benchmarks"))
 
 # A busy machine is slow, not wrong.
@@ -22,26 +24,34 @@ def shared() -> Path:
     return folder
 
 
-def needs_book(item: pytest.Item) -> bool:
-    """Whether a test runs the real entry points on a copy of the repository."""
-    return "copy" in getattr(item, "fixturenames", ())
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, so that a mistake shows early.
 
-    `make test` has two workers, which take group after group: the tests of a file, which share
-    what they build, or all that need a whole book. These take longest, so that one worker begins
-    with them while the other begins with the fast ones.
+    Of the two workers of `make test`, one begins with the tests of the workflow, which take
+    longest, and the other with the fast ones.
     """
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("book" if needs_book(item) else str(item.path)))
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (scope(item.nodeid) != WORKFLOW, item.path in slow_files))
     else:
-        items.sort(key=lambda item: (not needs_book(item), item.path in slow_files))
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give a worker whole files, whose tests share what they build."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByScope(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid)
+
+    return ByScope(config, log)
+
+
+def scope(nodeid: str) -> str:
+    """The file of a test, or the folder of the workflow's, which share a book."""
+    file = nodeid.split("::")[0]
+    return WORKFLOW if file.startswith(WORKFLOW) else file
 
 
 @pytest.fixture(scope="session")
